@@ -1,0 +1,213 @@
+"""Learning aids: quizzes that explain every answer, and checks that say what an answer gets wrong.
+
+Quizzes stand in notebooks/quizzes/NAME.json, the cases of exercise NN.k in notebooks/checks/NN.py
+as a generator exercise_k(*answers) that yields a Case for each thing it tries.
+"""
+
+import html
+import importlib.util
+import inspect
+import json
+import linecache
+import math
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from IPython.display import display
+from torch import Tensor
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+# --- quizzes -----------------------------------------------------------------------------------
+
+
+def read_quiz(name: str) -> dict:
+    """The quiz notebooks/quizzes/NAME.json: {"title", "questions": [{"question", "answers"}]},
+    where each answer has "text", "right" and "why", and one answer of each question is right.
+
+    Raises FileNotFoundError with the quizzes there are, ValueError with the place of a fault.
+    """
+    path = NOTEBOOKS / "quizzes" / f"{name}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
+        raise FileNotFoundError(f"there is no quiz {name!r}; there are: {known}")
+    quiz = json.loads(path.read_text(encoding="utf-8"))
+    if not quiz.get("title") or not quiz.get("questions"):
+        raise ValueError(f"quiz {name}: a title and questions are wanted, got {sorted(quiz)}")
+    for number, item in enumerate(quiz["questions"], start=1):
+        answers = item.get("answers", [])
+        incomplete = [a for a in answers if not (a.get("text") and a.get("why") and "right" in a)]
+        if not item.get("question") or len(answers) < 2 or incomplete:
+            raise ValueError(
+                f"quiz {name}, question {number}: a question and two or more answers with text, "
+                f"right and why are wanted, got {incomplete or item}"
+            )
+        if sum(a["right"] for a in answers) != 1:
+            raise ValueError(f"quiz {name}, question {number}: exactly one answer must be right")
+    return quiz
+
+
+def quiz(name: str) -> None:
+    """Show a quiz as plain HTML: open an answer to see whether it is right, and why."""
+    content = read_quiz(name)
+    page, text = [f"<p><b>{html.escape(content['title'])}</b></p><ol>"], [content["title"]]
+    for item in content["questions"]:
+        page.append(f"<li>{html.escape(item['question'])}")
+        text.append(item["question"])
+        for answer in item["answers"]:
+            verdict = "Right." if answer["right"] else "Not quite."
+            page.append(
+                f"<details><summary>{html.escape(answer['text'])}</summary>"
+                f"<blockquote><b>{verdict}</b> {html.escape(answer['why'])}</blockquote></details>"
+            )
+            text.append(f"  - {answer['text']}")
+        page.append("</li>")
+    page.append("</ol>")
+    display({"text/html": "".join(page), "text/plain": "\n".join(text)}, raw=True)
+
+
+# --- exercises ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Between:
+    """A wanted number that may lie anywhere from low to high."""
+
+    low: float
+    high: float
+
+    def __str__(self):
+        return f"a number from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing a check tries: on input `given`, `got()` should be `want` (a value or Between)."""
+
+    given: str
+    got: Callable[[], Any]
+    want: Any
+    hint: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a case.  attempted is False where the stub was left as it is."""
+
+    case: Case
+    passed: bool
+    attempted: bool
+    got: str
+
+
+def check(name: str, *answers) -> None:
+    """Try the answers to exercise "NN.k" and print what passed, what failed, and why."""
+    results = grade(name, *answers)
+    if not any(result.attempted for result in results):
+        print(
+            f"Exercise {name}: nothing to check yet. Replace ... with an answer that is returned."
+        )
+        return
+    print(f"Exercise {name}")
+    for result in results:
+        print(f"  {'passed' if result.passed else 'FAILED'}  {result.case.given}")
+        if not result.passed:
+            print(f"            expected  {describe(result.case.want)}")
+            print(f"            got       {result.got}")
+            print(f"            hint      {result.case.hint}")
+    passed = sum(result.passed for result in results)
+    print(f"  {passed} of {len(results)} passed{'.' if passed < len(results) else ': solved.'}")
+
+
+def grade(name: str, *answers) -> list[Result]:
+    """Try the answers to exercise "NN.k"; return a Result for each of its cases.
+
+    Raises ValueError if there is no such exercise or it wants another number of answers.
+    """
+    exercise = find_exercise(name)
+    wanted = list(inspect.signature(exercise).parameters)
+    if len(answers) != len(wanted):
+        raise ValueError(
+            f'check("{name}", {", ".join(wanted)}) takes {len(wanted)}, got {len(answers)} answers'
+        )
+    return [try_case(case) for case in exercise(*answers)]
+
+
+def find_exercise(name: str) -> Callable:
+    notebook, _, number = name.partition(".")
+    path = NOTEBOOKS / "checks" / f"{notebook}.py"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("[0-9]*.py")))
+        raise ValueError(f"no exercise {name!r}: there are checks for notebooks {known}")
+    spec = importlib.util.spec_from_file_location(f"checks_{notebook}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    exercise = getattr(module, f"exercise_{number}", None)
+    if exercise is None:
+        prefix = "exercise_"
+        known = [
+            f"{notebook}.{n.removeprefix(prefix)}" for n in vars(module) if n.startswith(prefix)
+        ]
+        raise ValueError(f"no exercise {name!r}: there are {', '.join(known)}")
+    return exercise
+
+
+def try_case(case: Case) -> Result:
+    try:
+        got = case.got()
+    except NotImplementedError:
+        return Result(case, False, False, "NotImplementedError")
+    except Exception as error:
+        if "NoneType" in str(error):  # the stub, or a function that forgets to return
+            return Result(case, False, False, "nothing (None)")
+        return Result(case, False, True, f"{type(error).__name__}: {error}{place_of(error)}")
+    if got is None or got is ...:
+        return Result(case, False, False, "nothing (None)")
+    return Result(case, agrees(got, case.want), True, describe(got, case.want))
+
+
+def place_of(error: Exception) -> str:
+    """The line of the reader's own cell that raised error, if any."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if "ipykernel" in frame.filename or frame.filename.startswith("<"):
+            line = linecache.getline(frame.filename, frame.lineno).strip()
+            return f", at line {frame.lineno} of your cell: {line}" if line else ""
+    return ""
+
+
+def agrees(got, want) -> bool:
+    """Equal up to rounding (relative 1e-4, absolute 1e-5); tensors must have the same shape."""
+    if isinstance(want, Between):
+        return is_number(got) and want.low <= float(got) <= want.high
+    if isinstance(want, Tensor):
+        if not isinstance(got, Tensor) or got.shape != want.shape:
+            return False
+        got, want = got.detach().double(), want.double()
+        return torch.allclose(got, want, rtol=1e-4, atol=1e-5)
+    if is_number(want) and not isinstance(want, bool):
+        return is_number(got) and math.isclose(float(got), want, rel_tol=1e-4, abs_tol=1e-5)
+    return not isinstance(got, Tensor) and bool(got == want)
+
+
+def is_number(x) -> bool:
+    return isinstance(x, (int, float)) or (isinstance(x, Tensor) and x.numel() == 1)
+
+
+def describe(value, want=None) -> str:
+    """A value in one short line; a tensor that is off also says where it is most."""
+    if is_number(value) and not isinstance(value, (bool, int)):
+        return f"{float(value):.4g}"
+    if not isinstance(value, Tensor):
+        return str(value)
+    shape = f"tensor {tuple(value.shape)}"
+    if isinstance(want, Tensor) and value.shape == want.shape and value.numel() > 8:
+        off = (value.detach().double() - want.double()).abs()
+        place = [int(i) for i in torch.unravel_index(off.argmax(), off.shape)]
+        return f"{shape}, off by up to {off.max():.3g}, at {place}"
+    if value.numel() > 8:
+        return shape
+    return f"{shape}: {[round(x, 4) for x in value.detach().double().flatten().tolist()]}"

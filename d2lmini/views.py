@@ -1,0 +1,82 @@
+"""Interactive views that answer without a kernel: in JupyterLab, in exported pages, on slides.
+
+A view carries all its frames and one small script, and nothing from outside.  Where scripts do
+not run (an untrusted notebook, a PDF) its first picture and its caption remain.
+"""
+
+import html
+import json
+from collections.abc import Callable, Sequence
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+from d2lmini.plot import figure_of, png_address
+
+# Finds every view that is not yet alive, so that copies of an output work too.  Key presses stay
+# inside the slider: on a slide the arrows would turn the page.
+SCRIPT = """
+document.querySelectorAll("figure.d2l-view:not([data-alive])").forEach(function (view) {
+  var carried = view.querySelector("script[type='application/json']");
+  if (!carried) return;
+  view.dataset.alive = "yes";
+  var data = JSON.parse(carried.textContent), image = view.querySelector("img");
+  var row = document.createElement("label"), slider = document.createElement("input");
+  var value = document.createElement("output");
+  slider.type = "range"; slider.min = 0; slider.max = data.frames.length - 1; slider.step = 1;
+  slider.value = data.start;
+  row.style.cssText = "display:flex;gap:0.7em;align-items:center;max-width:" + image.width + "px";
+  slider.style.flex = "1";
+  value.style.minWidth = "4em";
+  function draw() {
+    var frame = data.frames[slider.value];
+    image.src = frame.src; image.alt = frame.alt; value.textContent = frame.value;
+    slider.setAttribute("aria-valuetext", data.label + " = " + frame.value);
+  }
+  slider.addEventListener("input", draw);
+  slider.addEventListener("keydown", function (event) { event.stopPropagation(); });
+  row.append(data.label + " =", slider, value);
+  view.prepend(row);
+  draw();
+});
+"""
+
+
+def slider(
+    values: Sequence,
+    draw: Callable,
+    *,
+    label: str,
+    caption: str,
+    alt: Callable[..., str],
+    start: int = 0,
+) -> None:
+    """Display a slider over values that switches between the figures draw(value).
+
+    draw(value) returns a matplotlib axes or figure; all must have one size.
+    alt(value) returns the text of that frame for those who cannot see it.
+    start: the position shown first, and the only picture where scripts do not run.
+    A frame of 6 x 3 inches costs about 15 KB in the notebook: 20 of them are plenty.
+    """
+    if not 0 <= start < len(values):
+        raise ValueError(f"start={start} is not one of the {len(values)} positions")
+    frames = []
+    for value in values:
+        figure = figure_of(draw(value))
+        width = round(figure.get_size_inches()[0] * 96)
+        address = png_address(figure, dpi=120)
+        frames.append({"value": str(value), "alt": alt(value), "src": address})
+        plt.close(figure)
+    first = frames[start]
+    carried = json.dumps({"label": label, "start": start, "frames": frames}, ensure_ascii=False)
+    carried = carried.replace("</", r"<\/")  # a text must not end the script
+    page = (
+        '<figure class="d2l-view" style="margin:0.5em 0">'
+        f'<img src="{first["src"]}" alt="{html.escape(first["alt"])}" width="{width}" '
+        'style="max-width:100%;height:auto">'
+        f"<figcaption>{html.escape(caption)}</figcaption>"
+        f'<script type="application/json">{carried}</script>'
+        f"<script>{SCRIPT}</script></figure>"
+    )
+    text = f"{caption} [{label} = {first['value']}: {first['alt']}]"
+    display({"text/html": page, "text/plain": text}, raw=True)

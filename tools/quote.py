@@ -1,0 +1,91 @@
+"""Fill the notebooks' quoted cells from the package: python -m tools.quote [--check]
+
+A code cell tagged quote:attention.MultiHeadAttention (or …MultiHeadAttention.forward) shows that
+class, function or method of d2lmini, its docstrings cut to their first line.  The package is the
+source; edits in such a cell are overwritten.  --check changes nothing and fails if one is stale.
+"""
+
+import ast
+import sys
+import textwrap
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def quote(target: str, root: Path = ROOT) -> str:
+    """The source of "module.Name" or "module.Class.method" in d2lmini, docstrings cut short.
+
+    Raises LookupError if there is no such module or definition.
+    """
+    module, *names = target.split(".")
+    path = root / "d2lmini" / f"{module}.py"
+    if not names or not path.is_file():
+        raise LookupError(f"quote:{target}: there is no d2lmini/{module}.py, or no name is given")
+    text = path.read_text(encoding="utf-8")
+    node = ast.parse(text)
+    for name in names:
+        kinds = (ast.ClassDef, ast.FunctionDef)
+        found = [n for n in node.body if isinstance(n, kinds) and n.name == name]
+        if not found:
+            raise LookupError(f"quote:{target}: d2lmini/{module}.py does not define {name}")
+        node = found[0]
+    lines = text.splitlines()
+    for inner in ast.walk(node):
+        shorten_docstring(inner, lines)
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    kept = [line for line in lines[first - 1 : node.end_lineno] if line is not None]
+    return textwrap.dedent("\n".join(kept))
+
+
+def shorten_docstring(node: ast.AST, lines: list) -> None:
+    """Replace a docstring of several lines by its first one; the lines cut become None."""
+    if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or ast.get_docstring(node) is None:
+        return
+    start, end = node.body[0].lineno, node.body[0].end_lineno
+    if end > start:
+        lines[start - 1] = lines[start - 1].rstrip() + '"""'
+        lines[start:end] = [None] * (end - start)
+
+
+def quoted_cells(notebook):
+    """(cell, target) for each cell with a quote: tag."""
+    for cell in notebook.cells:
+        for tag in cell.metadata.get("tags", []):
+            if tag.startswith("quote:"):
+                yield cell, tag.removeprefix("quote:")
+
+
+def refresh(path: Path, *, write: bool) -> list[str]:
+    """The targets of the notebook's stale cells; with write they are filled in."""
+    notebook = nbformat.read(path, as_version=4)
+    stale = []
+    for cell, target in quoted_cells(notebook):
+        source = quote(target)
+        if cell.source != source:
+            stale.append(target)
+            cell.source = source
+    if stale and write:
+        nbformat.write(notebook, path)
+    return stale
+
+
+def main(arguments: list[str]) -> int:
+    checking = arguments == ["--check"]
+    if arguments and not checking:
+        print(__doc__)
+        return 2
+    any_stale = False
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for target in refresh(path, write=not checking):
+            any_stale = True
+            print(f"{path.name}: {target} {'is stale' if checking else 'filled in'}")
+    if checking and any_stale:
+        print("run: python -m tools.quote")
+    return int(checking and any_stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
