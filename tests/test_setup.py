@@ -104,7 +104,7 @@ def test_without_a_registry_one_line_says_so_and_nothing_is_left(elsewhere, monk
 def test_a_full_disk_is_told_before_anything_is_made(elsewhere, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=3 * 10**9))
     monkeypatch.setattr(setup, "run", forbidden)
-    with pytest.raises(setup.SetupError, match=r"3\.0 GB free of the 7 GB needed"):
+    with pytest.raises(setup.SetupError, match=r"3\.0 GB free of the 9 GB needed"):
         setup.main()
     assert not setup.VENV.exists()
 

@@ -21,7 +21,9 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "course-stamp.json"
 LOG = ROOT / ".setup.log"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-GIGABYTES = 7  # .venv itself takes 5.3 GB on Linux, where torch 2.3.1 brings its CUDA libraries
+GIGABYTES = (
+    9  # on Linux .venv keeps 6, because torch 2.3.1 brings its CUDA libraries, and pip caches 3
+)
 
 REASONS = [  # what pip and uv write -> what it means and what to do
     (

@@ -1,0 +1,205 @@
+"""The course as people meet it: JupyterLab and an exported page, in a real browser.
+
+`make test-browser` needs chromium on the PATH (Debian and Ubuntu: apt install chromium).
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+OTHERS = [path for path in NOTEBOOKS if not path.name.startswith("01_")]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MINUTE = 60_000  # milliseconds, as playwright counts
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.fail("no chromium on the PATH: apt install chromium, then run it again")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that must not ask anybody outside this machine for anything."""
+    page, outside = browser.new_page(viewport={"width": 1280, "height": 1000}), []
+
+    def only_here(route):
+        address = route.request.url
+        if re.match(r"(https?|wss?)://(?!127\.0\.0\.1|localhost)", address):
+            outside.append(address)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/*", only_here)
+    page.outside = outside
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """`make lab` on a copy of the notebooks; its address, with the token it prints."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    home = tmp_path_factory.mktemp("home")  # a newcomer has no settings
+    environment = os.environ | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    log = folder / "lab.log"
+    with open(log, "w") as output:
+        server = subprocess.Popen(
+            ["make", "lab", f"LAB_FOLDER={folder}", "LAB_OPTIONS=--no-browser"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        for _ in range(120):
+            found = re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text())
+            if found or server.poll() is not None:
+                break
+            time.sleep(0.5)
+        assert found, log.read_text()
+        yield found[0]
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def open_notebook(page, lab, path):
+    """Show one notebook in the simple interface and wait for its kernel."""
+    base, _, token = lab.partition("/lab")
+    token = re.search(r"token=(\w+)", token)[1]
+    page.goto(f"{base}/doc/tree/notebooks/{path.name}?token={token}")
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=MINUTE)
+    kernel = page.locator(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator")
+    expect(kernel).to_have_attribute("data-status", "idle", timeout=MINUTE)
+
+
+def menu(page, *path):
+    for label in path[:-1]:
+        page.get_by_role("menuitem", name=label, exact=True).click()
+    page.get_by_role("menuitem", name=path[-1], exact=True).click()
+
+
+def cell_of(page, index):
+    """The cell with this number; JupyterLab draws a cell only once it is scrolled to."""
+    cell = page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
+    for _ in range(60):
+        if cell.count() and cell.is_visible():
+            break
+        page.mouse.move(640, 500)
+        page.mouse.wheel(0, 700)
+        page.wait_for_timeout(100)
+    cell.scroll_into_view_if_needed()
+    return cell
+
+
+def indices(path, wanted):
+    cells = nbformat.read(path, as_version=4).cells
+    return [i for i, cell in enumerate(cells) if wanted(cell)]
+
+
+def is_view(cell):
+    return "view" in cell.metadata.get("tags", [])
+
+
+def move_slider(scope, page):
+    """Move the first slider with the keyboard; the figure and its alt text must follow."""
+    slider = scope.locator("figure.d2l-view input[type=range]").first
+    image = scope.locator("figure.d2l-view img").first
+    expect(slider).to_be_visible(timeout=MINUTE)
+    before, words = image.get_attribute("src"), image.get_attribute("alt")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert image.get_attribute("src") != before
+    assert image.get_attribute("alt") != words
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert image.get_attribute("src") == before
+
+
+def test_the_lab_opens_at_the_first_notebook_without_news(page, lab):
+    page.goto(lab)
+    expect(page.locator(f".lm-TabBar-tab:has-text('{NOTEBOOKS[0].name}')").first).to_be_visible(
+        timeout=MINUTE
+    )
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=MINUTE)
+    page.wait_for_timeout(3000)
+    expect(page.get_by_text("Jupyter news")).to_have_count(0)
+    assert not page.outside
+
+
+def test_notebook_01_runs_from_top_to_bottom_and_its_slider_moves(page, lab):
+    (path,) = (p for p in NOTEBOOKS if p.name.startswith("01_"))
+    open_notebook(page, lab, path)
+    code = indices(path, lambda cell: cell.cell_type == "code")
+    menu(page, "Run", "Run All Cells")
+    last = cell_of(page, code[-1])
+    prompt = last.locator(".jp-InputPrompt")
+    expect(prompt).to_have_text(f"[{len(code)}]:", timeout=4 * MINUTE)  # counted to the end
+    assert page.locator(".jp-OutputArea-output[data-mime-type*='error']").count() == 0
+    page.keyboard.press("Control+Home")
+    page.locator(".jp-WindowedPanel-outer").evaluate("panel => panel.scrollTo(0, 0)")
+    (view,) = indices(path, is_view)
+    move_slider(cell_of(page, view), page)
+    assert not page.outside
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_the_others_open_with_their_stored_outputs_and_their_views_move(page, lab, path):
+    """Just the imports and the views are run: a view stands on the import cell alone."""
+    open_notebook(page, lab, path)
+    expect(page.locator(".jp-RenderedHTMLCommon h1").first).to_be_visible(timeout=MINUTE)
+    imports = indices(path, lambda cell: cell.cell_type == "code")[0]
+    views = indices(path, is_view)
+    for index in [imports, *views] if views else []:
+        cell_of(page, index).click()
+        menu(page, "Run", "Run Selected Cell")
+    for index in views:
+        move_slider(cell_of(page, index), page)
+    assert not page.outside
+
+
+@pytest.mark.parametrize("form", ["html", "slides"])
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_path, path, form):
+    views = indices(path, is_view)
+    subprocess.run(
+        [ROOT / ".venv/bin/jupyter", "nbconvert", "--to", form, "--output-dir", tmp_path, path],
+        check=True,
+        capture_output=True,
+    )
+    (exported,) = tmp_path.glob("*.html")
+    page.goto(exported.as_uri())
+    expect(page.locator("h1").first).to_be_visible(timeout=MINUTE)
+    assert page.locator("figure.d2l-view input[type=range]").count() == len(views)
+    if views:
+        move_slider(page.locator("body"), page)
+    assert page.locator("details").count() >= 10  # quizzes, hints and solutions
