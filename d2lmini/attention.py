@@ -116,7 +116,7 @@ class AdditiveAttention(nn.Module):
 
 
 class DotProductAttention(nn.Module):
-    """Score a query and a key of the same width d by q . k / sqrt(d).  It has no weights to learn.
+    """Score a query and a key of one width d by q . k / sqrt(d); there is nothing to learn.
 
     queries (batch, queries, d), keys (batch, keys, d), values (batch, keys, d_value)
     -> output (batch, queries, d_value), weights (batch, queries, keys) before dropout

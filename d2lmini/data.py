@@ -1,7 +1,7 @@
 """Real data as plain rows, read from this machine only and checked before it is used.
 
 A loader reads the folder that the environment variable D2LMINI_DATA names, then the cache folder,
-and never the network.  The cache is pooch.os_cache("d2lmini"), or the folder that D2LMINI_CACHE
+and never the network.  The cache is the user's own for d2lmini, or the folder that D2LMINI_CACHE
 names.  `python -m d2lmini.data` lists what is there, `python -m d2lmini.data fetch NAME` fetches.
 
 Rows are checked against data/manifest.json (manifest.py says how); what does not agree is refused

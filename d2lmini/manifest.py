@@ -16,7 +16,7 @@ import os
 import zlib
 from pathlib import Path
 
-import pooch
+import platformdirs
 
 OTHER_NAMES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
@@ -34,7 +34,7 @@ def known_sets() -> dict:
 
 def cache_folder() -> Path:
     """Where fetched data lies: the folder that D2LMINI_CACHE names, else the user's cache."""
-    folder = Path(os.environ.get("D2LMINI_CACHE") or pooch.os_cache("d2lmini"))
+    folder = Path(os.environ.get("D2LMINI_CACHE") or platformdirs.user_cache_path("d2lmini"))
     return folder.expanduser().absolute()
 
 
