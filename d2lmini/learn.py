@@ -4,6 +4,7 @@ Quizzes stand in notebooks/quizzes/NAME.json, the cases of exercise NN.k in note
 as a generator exercise_k(*answers) that yields a Case for each thing it tries.
 """
 
+import functools
 import html
 import importlib.util
 import inspect
@@ -134,7 +135,26 @@ def grade(name: str, *answers) -> list[Result]:
         raise ValueError(
             f'check("{name}", {", ".join(wanted)}) takes {len(wanted)}, got {len(answers)} answers'
         )
-    return [try_case(case) for case in exercise(*answers)]
+    return [try_case(case) for case in exercise(*map(watched, answers))]
+
+
+class NothingReturned(Exception):
+    """A function of the reader's returned None or ...: a stub, or a return is missing."""
+
+
+def watched(answer):
+    """An answer that is a function, made to raise NothingReturned where it returns nothing."""
+    if not inspect.isfunction(answer):
+        return answer
+
+    @functools.wraps(answer)
+    def watch(*arguments, **options):
+        result = answer(*arguments, **options)
+        if result is None or result is ...:
+            raise NothingReturned
+        return result
+
+    return watch
 
 
 def find_exercise(name: str) -> Callable:
@@ -159,14 +179,13 @@ def find_exercise(name: str) -> Callable:
 def try_case(case: Case) -> Result:
     try:
         got = case.got()
-    except NotImplementedError:
-        return Result(case, False, False, "NotImplementedError")
+    except (NothingReturned, NotImplementedError):
+        got = None
     except Exception as error:
-        if "NoneType" in str(error):  # the stub, or a function that forgets to return
-            return Result(case, False, False, "nothing (None)")
-        return Result(case, False, True, f"{type(error).__name__}: {error}{place_of(error)}")
+        reason = str(error).partition("\n")[0]
+        return Result(case, False, True, f"{type(error).__name__}: {reason}{place_of(error)}")
     if got is None or got is ...:
-        return Result(case, False, False, "nothing (None)")
+        return Result(case, False, False, "nothing (None): is a return missing?")
     return Result(case, agrees(got, case.want), True, describe(got, case.want))
 
 
@@ -202,7 +221,8 @@ def describe(value, want=None) -> str:
     if is_number(value) and not isinstance(value, (bool, int)):
         return f"{float(value):.4g}"
     if not isinstance(value, Tensor):
-        return str(value)
+        wrong_kind = f"{type(value).__name__}, not a torch tensor: " * isinstance(want, Tensor)
+        return wrong_kind + " ".join(str(value).split())[:80]
     shape = f"tensor {tuple(value.shape)}"
     if isinstance(want, Tensor) and value.shape == want.shape and value.numel() > 8:
         off = (value.detach().double() - want.double()).abs()
@@ -210,4 +230,5 @@ def describe(value, want=None) -> str:
         return f"{shape}, off by up to {off.max():.3g}, at {place}"
     if value.numel() > 8:
         return shape
-    return f"{shape}: {[round(x, 4) for x in value.detach().double().flatten().tolist()]}"
+    numbers = value.detach().flatten().tolist()
+    return f"{shape}: {[round(x, 4) if isinstance(x, float) else x for x in numbers]}"

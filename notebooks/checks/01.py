@@ -55,12 +55,24 @@ def exercise_2(random_attention):
         True,
         "pass torch.Generator().manual_seed(seed) to torch.randn",
     )
+    yield Case(
+        "seeds 0 and 1 give different weights",
+        lambda: torch.equal(random_attention(0), random_attention(1)),
+        False,
+        "use the seed that is given",
+    )
 
 
 def exercise_3(sphere_weights):
     generator = torch.Generator().manual_seed(0)
     q, k = (torch.randn(n, 3, generator=generator) for n in (4, 6))
     q, k = (x / x.norm(dim=-1, keepdim=True) for x in (q, k))
+    yield Case(
+        "4 queries, 6 keys: the weights of each query sum to 1",
+        lambda: sphere_weights(q, k, 1.0).sum(dim=-1),
+        torch.ones(4),
+        "the softmax runs over the keys, the last axis",
+    )
     for h in (0.5, 1.0, 2.0):
         yield Case(
             f"4 queries and 6 keys of length 1, h = {h}",
@@ -79,7 +91,7 @@ def exercise_4(parzen_vote):
                 f"12 keys (seed {seed}), h = {h}",
                 lambda q=queries, k=keys, y=labels, h=h: parzen_vote(q, k, y, h),
                 torch.sign(gaussian_by_hand(queries[:, None], keys[:, None], h) @ labels),
-                "sum kernel times label over the keys; the sign of the sum is the vote",
+                "do not divide by the number of points in a class: more points count more",
             )
 
 
