@@ -34,7 +34,7 @@ setup:
 	  $$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
 	    && exec $$python tools/setup.py; \
 	done; \
-	echo "This course needs Python 3.11 or 3.12, and $(or $(PYTHON),none of python3.11 python3.12 python3 python) is one." \
+	echo "This course needs Python 3.11 or 3.12, and $(if $(PYTHON),$(PYTHON) is neither,no python3.11 python3.12 python3 or python is either)." \
 	     "Install it, or name it: make $(or $(MAKECMDGOALS),lab) PYTHON=/path/to/python3.11" >&2; \
 	exit 1
 

@@ -121,7 +121,7 @@ def build(found, wanted):
         shutil.rmtree(VENV, ignore_errors=True)
         require_space()
         print(
-            "Setting up .venv: once, some minutes, about 2.8 GB of packages ...",
+            "Setting up .venv: once, some minutes, about 3 GB of packages ...",
             file=sys.stderr,
         )
     else:
