@@ -106,19 +106,29 @@ def exercise_5(my_masked_softmax):
         "its gradient, finite and zero in the empty row",
         gradient,
         torch.tensor([[-0.1875, 0.1875, 0.0], [0.0, 0.0, 0.0]]),
-        "with minus infinity the empty row is 0/0; use the lowest finite number",
+        "hide before the softmax with the lowest finite number, then fill with 0",
     )
+    for dtype in (torch.bfloat16, torch.float16):
+        yield Case(
+            f"{dtype}: the same, within rounding",
+            lambda dtype=dtype: (
+                (my_masked_softmax(scores.to(dtype), mask).float() * 20).round() / 20
+            ),
+            wanted,
+            "torch.finfo(scores.dtype).min fits every floating type; -1e6 does not fit float16",
+        )
+    large = torch.tensor([[100.0, 100 + math.log(3.0), 300.0], [1.0, 2.0, 3.0]])
     yield Case(
-        "bfloat16 in, bfloat16 out",
-        lambda: str(my_masked_softmax(scores.bfloat16(), mask).dtype),
-        "torch.bfloat16",
-        "torch.finfo(scores.dtype).min fits every floating type",
+        "scores of 100, a hidden one of 300",
+        lambda: my_masked_softmax(large, mask),
+        wanted,
+        "softmax subtracts the row's largest score: hide first, and let softmax do it",
     )
     yield Case(
         "transposed scores",
         lambda: my_masked_softmax(scores.T.contiguous().T, mask),
         wanted,
-        "use no view()",
+        "the result must not depend on how the scores lie in memory",
     )
 
     def untouched():
