@@ -189,7 +189,8 @@ def pieces(name: str, entry: dict):
         try:
             path, this = locate(home, part, variant=variant)
         except DataUnavailable:
-            this = known_sets()[home]["parts"][part][0]
+            entries = known_sets()[home]["parts"][part]
+            this = next(entry for entry in entries if variant in (None, entry["variant"]))
             yield "missing", this["rows"], this["bytes"] or 0, None
             continue
         try:
