@@ -14,7 +14,7 @@ FIRST = $(firstword $(wildcard notebooks/00_*.ipynb) $(wildcard notebooks/01_*.i
 .PHONY: lab test test-browser check setup lock
 
 lab: setup  ## set up, then open the course in JupyterLab
-	@$(IN_VENV) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(IN_VENV) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
 	  --ServerApp.root_dir="$(LAB_FOLDER)" --LabApp.default_url=/lab/tree/$(FIRST) $(LAB_OPTIONS)
 
 test: check  ## everything that proves the course, but for the browser

@@ -205,6 +205,8 @@ def agrees(got, want) -> bool:
     if isinstance(want, Tensor):
         if not isinstance(got, Tensor) or got.shape != want.shape:
             return False
+        if (got.dtype == torch.bool) != (want.dtype == torch.bool):  # 0 and 1 are no mask
+            return False
         got, want = got.detach().double(), want.double()
         return torch.allclose(got, want, rtol=1e-4, atol=1e-5)
     if is_number(want) and not isinstance(want, bool):
@@ -223,7 +225,8 @@ def describe(value, want=None) -> str:
     if not isinstance(value, Tensor):
         wrong_kind = f"{type(value).__name__}, not a torch tensor: " * isinstance(want, Tensor)
         return wrong_kind + " ".join(str(value).split())[:80]
-    shape = f"tensor {tuple(value.shape)}"
+    kind = " bool" if value.dtype == torch.bool else ""
+    shape = f"tensor {tuple(value.shape)}{kind}"
     if isinstance(want, Tensor) and value.shape == want.shape and value.numel() > 8:
         off = (value.detach().double() - want.double()).abs()
         place = [int(i) for i in torch.unravel_index(off.argmax(), off.shape)]

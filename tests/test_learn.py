@@ -110,6 +110,8 @@ def test_a_wrong_number_or_name_of_answers_is_named():
         (torch.ones(1, 2), torch.ones(2), False),
         (torch.tensor([1.0, torch.nan]), torch.ones(2), False),
         ([1.0, 1.0], torch.ones(2), False),
+        (torch.ones(2), torch.ones(2) > 0, False),
+        (torch.ones(2) > 0, torch.ones(2) > 0, True),
         (torch.tensor(0.5), 0.5, True),
         (0.5 + 1e-7, 0.5, True),
         (0.51, 0.5, False),
