@@ -23,10 +23,9 @@ def show(ax, *, caption: str, alt: str) -> None:
     if not caption.strip() or not alt.strip():
         raise ValueError(f"a figure needs a caption and an alt text, got {caption!r} and {alt!r}")
     figure = figure_of(ax)
-    width = round(figure.get_size_inches()[0] * 96)
+    image = image_tag(figure, png_address(figure), alt)
     page = (
-        f'<figure style="margin:0.5em 0"><img src="{png_address(figure)}" alt="{html.escape(alt)}" '
-        f'width="{width}" style="max-width:100%;height:auto">'
+        f'<figure style="margin:0.5em 0">{image}'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
     plt.close(figure)
@@ -38,6 +37,15 @@ def figure_of(ax):
     while not hasattr(ax, "savefig"):
         ax = ax.figure if hasattr(ax, "figure") else ax[0]
     return ax
+
+
+def image_tag(figure, address: str, alt: str) -> str:
+    """An <img> as wide as the figure, or as the page where that is narrower."""
+    width = round(figure.get_size_inches()[0] * 96)
+    return (
+        f'<img src="{address}" alt="{html.escape(alt)}" '
+        f'width="{width}" style="max-width:100%;height:auto">'
+    )
 
 
 def png_address(figure, *, dpi: int = 144) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import matplotlib.pyplot as plt
 from IPython.display import display
 
-from d2lmini.plot import figure_of, png_address
+from d2lmini.plot import figure_of, image_tag, png_address
 
 # Finds every view that is not yet alive, so that copies of an output work too.  Key presses stay
 # inside the slider: on a slide the arrows would turn the page.
@@ -63,17 +63,15 @@ def slider(
     frames = []
     for value in values:
         figure = figure_of(draw(value))
-        width = round(figure.get_size_inches()[0] * 96)
         address = png_address(figure, dpi=120)
         frames.append({"value": str(value), "alt": alt(value), "src": address})
         plt.close(figure)
     first = frames[start]
+    image = image_tag(figure, first["src"], first["alt"])
     carried = json.dumps({"label": label, "start": start, "frames": frames}, ensure_ascii=False)
     carried = carried.replace("</", r"<\/")  # a text must not end the script
     page = (
-        '<figure class="d2l-view" style="margin:0.5em 0">'
-        f'<img src="{first["src"]}" alt="{html.escape(first["alt"])}" width="{width}" '
-        'style="max-width:100%;height:auto">'
+        f'<figure class="d2l-view" style="margin:0.5em 0">{image}'
         f"<figcaption>{html.escape(caption)}</figcaption>"
         f'<script type="application/json">{carried}</script>'
         f"<script>{SCRIPT}</script></figure>"
