@@ -11,7 +11,7 @@ LAB_FOLDER = $(CURDIR)
 IN_VENV = .venv/bin/python
 FIRST = $(firstword $(wildcard notebooks/00_*.ipynb) $(wildcard notebooks/01_*.ipynb))
 
-.PHONY: lab test test-browser check setup lock
+.PHONY: lab test test-browser slides pdf check setup lock
 
 lab: setup  ## set up, then open the course in JupyterLab
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(IN_VENV) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
@@ -21,8 +21,14 @@ test: check  ## everything that proves the course, but for the browser
 	$(IN_VENV) -m pytest tests
 	PYTHONPATH=tests/offline $(IN_VENV) -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 
-test-browser: setup  ## JupyterLab and an exported page in a real browser; needs chromium
+test-browser: setup  ## JupyterLab, exported pages and every slide in a real browser; needs chromium and npm
 	$(IN_VENV) -m pytest tests/browser
+
+slides: setup  ## a deck for each notebook, in _site/slides; needs npm the first time
+	$(IN_VENV) -m tools.slides
+
+pdf: setup  ## the decks, and each as a PDF; needs chromium
+	$(IN_VENV) -m tools.slides --pdf
 
 check: setup  ## style and freshness of what is generated
 	$(IN_VENV) -m ruff check .

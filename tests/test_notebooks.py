@@ -16,7 +16,10 @@ from tools import quote
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
-TAGS = {"exercise", "view", "nbval-ignore-output", "nbval-skip", "real-data", "raises-exception"}
+TAGS = {"exercise", "view", "remove-input", "nbval-ignore-output", "nbval-skip"} | {
+    "real-data",
+    "raises-exception",
+}
 
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 

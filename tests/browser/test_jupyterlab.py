@@ -13,51 +13,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from browsing import MINUTE, is_view, move_slider
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OTHERS = [path for path in NOTEBOOKS if not path.name.startswith("01_")]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-MINUTE = 60_000  # milliseconds, as playwright counts
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("no chromium on the PATH: apt install chromium, then run it again")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A page that must not ask anybody outside this machine for anything."""
-    page, outside = browser.new_page(viewport={"width": 1280, "height": 1000}), []
-
-    def only_here(route):
-        address = route.request.url
-        if re.match(r"(https?|wss?)://(?!127\.0\.0\.1|localhost)", address):
-            outside.append(address)
-            route.abort()
-        else:
-            route.continue_()
-
-    page.route("**/*", only_here)
-    page.outside = outside
-    yield page
-    page.close()
 
 
 @pytest.fixture(scope="session")
@@ -125,26 +86,6 @@ def indices(path, wanted):
     return [i for i, cell in enumerate(cells) if wanted(cell)]
 
 
-def is_view(cell):
-    return "view" in cell.metadata.get("tags", [])
-
-
-def move_slider(scope, page):
-    """Move the first slider with the keyboard; the figure and its alt text must follow."""
-    slider = scope.locator("figure.d2l-view input[type=range]").first
-    image = scope.locator("figure.d2l-view img").first
-    expect(slider).to_be_visible(timeout=MINUTE)
-    before, words = image.get_attribute("src"), image.get_attribute("alt")
-    slider.focus()
-    for _ in range(2):
-        page.keyboard.press("ArrowRight")
-    assert image.get_attribute("src") != before
-    assert image.get_attribute("alt") != words
-    for _ in range(2):
-        page.keyboard.press("ArrowLeft")
-    assert image.get_attribute("src") == before
-
-
 def test_the_lab_opens_at_the_first_notebook_without_news(page, lab):
     page.goto(lab)
     expect(page.locator(f".lm-TabBar-tab:has-text('{NOTEBOOKS[0].name}')").first).to_be_visible(
@@ -187,12 +128,11 @@ def test_the_others_open_with_their_stored_outputs_and_their_views_move(page, la
     assert not page.outside
 
 
-@pytest.mark.parametrize("form", ["html", "slides"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_path, path, form):
+def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_path, path):
     views = indices(path, is_view)
     subprocess.run(
-        [ROOT / ".venv/bin/jupyter", "nbconvert", "--to", form, "--output-dir", tmp_path, path],
+        [ROOT / ".venv/bin/jupyter", "nbconvert", "--to", "html", "--output-dir", tmp_path, path],
         check=True,
         capture_output=True,
     )
@@ -203,3 +143,20 @@ def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_pa
     if views:
         move_slider(page.locator("body"), page)
     assert page.locator("details").count() >= 10  # quizzes, hints and solutions
+
+
+def test_live_slides_show_a_cell_and_run_it(page, lab):
+    """jupyterlab-rise: the same notebook as slides with a kernel, without a word to outside."""
+    base, _, token = lab.partition("/lab")
+    token = re.search(r"token=(\w+)", token)[1]
+    (path,) = (p for p in NOTEBOOKS if p.name.startswith("01_"))
+    page.goto(f"{base}/rise/notebooks/{path.name}?token={token}")
+    title = page.locator(".reveal section.present h1")
+    expect(title).to_contain_text("Attention pooling", timeout=MINUTE)
+    page.keyboard.press("Space")
+    quiz = page.locator(".reveal section.present:not(.stack) .jp-CodeCell")
+    expect(quiz).to_be_visible(timeout=MINUTE)
+    quiz.locator(".jp-InputArea-editor").click()
+    page.keyboard.press("Control+Enter")  # alone, without the imports
+    expect(quiz.locator(".jp-OutputArea-output").first).to_contain_text("NameError", timeout=MINUTE)
+    assert not page.outside
