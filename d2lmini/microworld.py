@@ -1,0 +1,83 @@
+"""The microworld: a generated language of captions that knows its own truth.
+
+Captions in English, German and French with the true alignment of their words, pairs of sentences
+with what follows from what, and short stories.  Nothing is downloaded; the same seed gives the same
+text everywhere, because only random.Random(seed).random() is used, which Python keeps stable.
+data/microworld/README.md explains the grammar, the logic and how to add a word.
+"""
+
+from random import Random
+from typing import NamedTuple
+
+from d2lmini.grammar import Said, Sentence
+from d2lmini.inference import LABELS, Inference, inference
+from d2lmini.languages import language
+from d2lmini.story import story
+from d2lmini.world import World
+
+__all__ = ["LABELS", "Inference", "Translation", "inferences", "stories", "translations"]
+
+
+class Translation(NamedTuple):
+    """One sentence in two languages.  scene: what both say, as grammar.Sentence."""
+
+    scene: Sentence
+    source_said: Said
+    target_said: Said
+
+    @property
+    def source(self) -> str:
+        return self.source_said.text
+
+    @property
+    def target(self) -> str:
+        return self.target_said.text
+
+    @property
+    def source_words(self) -> tuple[str, ...]:
+        return self.source_said.words
+
+    @property
+    def target_words(self) -> tuple[str, ...]:
+        return self.target_said.words
+
+    @property
+    def alignment(self) -> list[tuple[int, int]]:
+        """(i, j) for each source word i and target word j that carry a common piece of meaning."""
+        pieces = list(enumerate(self.target_said.masks))
+        return [(i, j) for i, p in enumerate(self.source_said.masks) for j, q in pieces if p & q]
+
+
+def translations(
+    n: int,
+    *,
+    languages: tuple[str, str] = ("en", "de"),
+    seed: int = 0,
+    lexicon: str = "small",
+    split: str = "train",
+) -> list[Translation]:
+    """n captions in two languages ("en", "de", "fr").
+
+    lexicon: "small" (about 120 lemmas) or "full" (about 400).  split: "train", or "held-out", whose
+    sentences all hold a pair of words (adjective and noun, verb and noun) that train never has.
+    Raises ValueError, naming what there is, for another language, lexicon or split.
+    """
+    source, target = (language(code) for code in languages)
+    world, random = World.of(lexicon, split), Random(seed).random
+    scenes = (world.sentence(random) for _ in range(n))
+    return [Translation(scene, source.say(scene), target.say(scene)) for scene in scenes]
+
+
+def inferences(n: int, *, seed: int = 0, lexicon: str = "small") -> list[Inference]:
+    """n pairs of English sentences with a label of LABELS, and the rule that made it.
+
+    The hypothesis is drawn before the label, so alone it says nothing about it.
+    """
+    world, random = World.of(lexicon, "train"), Random(seed).random
+    return [inference(world, random) for _ in range(n)]
+
+
+def stories(n: int, *, seed: int = 0, lexicon: str = "small") -> list[list[str]]:
+    """n stories of 4 to 8 English sentences about the same two actors."""
+    world, random = World.of(lexicon, "train"), Random(seed).random
+    return [story(world, random) for _ in range(n)]

@@ -1,0 +1,72 @@
+"""Stories of the microworld: two actors, a thing and a place, along a script.
+
+The scripts stand in data/microworld/stories.json.  A step is "A give T > B @P": subject, verb,
+object, recipient, place; "not" denies it, and a "?" at its end leaves it out every other time.
+"""
+
+import functools
+import json
+import re
+
+from d2lmini.grammar import FOLDER, Clause, Phrase, Sentence
+from d2lmini.grammar import lexicon as entries
+from d2lmini.languages import language
+from d2lmini.world import World, pick
+
+STEP = re.compile(r"(\w) (not )?(\w+)(?: (\w))?(?: > (\w))?(?: @(\w))?( \?)?")
+
+
+@functools.cache
+def scripts() -> list[dict]:
+    return json.loads((FOLDER / "stories.json").read_text(encoding="utf-8"))
+
+
+def story(world: World, random) -> list[str]:
+    """A story of 4 to 8 sentences."""
+    script = pick(random, scripts())
+    cast = actors(world, random, script["roles"] | script.get("also", {}))
+    known, sentences, subject = set(), [], None
+    for step in script["steps"]:
+        who, denied, verb, *others, optional = STEP.fullmatch(step).groups()
+        if optional and random() < 0.5:
+            continue
+        phrases = []
+        for role in (who, *others):
+            phrases.append(cast[role]._replace(**mention(role, known)) if role else None)
+            known.add(role)
+        first, thing, whom, place = phrases
+        clause = Clause(verb, (first,), thing, whom, place, negated=bool(denied))
+        said = language("en").say(Sentence(clause))
+        sentences.append(with_pronoun(said, first) if who == subject else said.text)
+        subject = who
+    return sentences
+
+
+def actors(world, random, roles):
+    """{role: a phrase}, all with different nouns that fit the script."""
+    while True:
+        nouns = {role: pick(random, world.of_kinds(wanted)) for role, wanted in roles.items()}
+        if len(set(nouns.values())) == len(nouns):
+            break
+    cast = {}
+    for role, noun in nouns.items():
+        adjectives = world.adjectives[noun] if role != "P" else []
+        adjective = pick(random, adjectives) if adjectives and random() < 0.6 else None
+        cast[role] = Phrase(noun, adjective)
+    return cast
+
+
+def mention(role, known):
+    """A first time "a young girl", then "the girl"; places are always known."""
+    if role in known or role == "P":
+        return {"definite": True, "adjective": None}
+    return {"definite": False}
+
+
+def with_pronoun(said, subject):
+    """The sentence with he, she or it for its subject, where English has one that is plain."""
+    pronoun = entries()[subject.noun].get("pronoun")
+    if pronoun is None:
+        return said.text
+    rest = [w for w, mask in zip(said.words, said.masks, strict=True) if not 0 < mask < 1 << 10]
+    return said._replace(words=(pronoun.capitalize(), *rest)).text
