@@ -108,8 +108,12 @@ class AdditiveAttention(nn.Module):
 
     def forward(self, queries, keys, values, mask=None):
         check_batch(queries, keys, values)
+        return self.attend(queries, self.W_k(keys), values, mask)
+
+    def attend(self, queries, projected, values, mask=None):
+        """The same with projected = W_k(keys) at hand, for many queries one after the other."""
         q = self.W_q(queries).unsqueeze(2)  # (batch, queries, 1, d_hidden)
-        k = self.W_k(keys).unsqueeze(1)  # (batch, 1, keys, d_hidden)
+        k = projected.unsqueeze(1)  # (batch, 1, keys, d_hidden)
         scores = self.w_v(torch.tanh(q + k)).squeeze(-1)  # (batch, queries, keys)
         weights = masked_softmax(scores, mask)
         return self.dropout(weights) @ values, weights

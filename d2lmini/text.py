@@ -154,3 +154,46 @@ def pad(
     rows = [torch.as_tensor(s, dtype=torch.long)[:max_length] for s in sequences]
     lengths = torch.tensor([len(row) for row in rows])
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id), lengths
+
+
+def buckets(
+    lengths: Sequence[int], *, max_tokens: int, generator: torch.Generator | None = None
+) -> list[list[int]]:
+    """Places of sequences in batches of like length, shuffled.
+
+    lengths: of each sequence, or of the longer side of each pair.  max_tokens bounds a batch with
+    its padding: number of sequences times the longest.  A longer sequence is a batch of its own.
+    generator: draws the order; None for torch's own.
+    """
+    noise = torch.rand(len(lengths), generator=generator)
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i] + noise[i].item())
+    batches = []
+    for i in order:
+        if batches and lengths[i] * (len(batches[-1]) + 1) <= max_tokens:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def train_subwords(texts: Iterable[str], *, vocab_size: int, lower: bool = False):
+    """A byte-pair encoding learned from texts, as tokenizers.Tokenizer; ids 0 to 3 as Vocabulary's.
+
+    Words and punctuation are split first; .decode(ids) gives the text back, but for blanks that
+    stood double or around punctuation.  The same texts give the same subwords.
+    Paper: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    subwords = Tokenizer(models.BPE(unk_token="<unk>"))
+    rules = [normalizers.NFC(), *([normalizers.Lowercase()] if lower else [])]
+    subwords.normalizer = normalizers.Sequence(rules)
+    subwords.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    )
+    subwords.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=list(Vocabulary.SPECIALS), show_progress=False
+    )
+    subwords.train_from_iterator(texts, trainer)
+    return subwords

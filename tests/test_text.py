@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2lmini.text import Vocabulary, pad, tokenizer
+from d2lmini.text import Vocabulary, buckets, pad, tokenizer, train_subwords
 
 proven = settings(derandomize=True, deadline=None, max_examples=12)
 sentences = st.lists(st.lists(st.text(max_size=5), max_size=6), max_size=6)
@@ -142,3 +142,46 @@ def test_importing_the_module_loads_neither_spacy_nor_torchtext_and_using_it_war
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+# --- buckets and subwords ---
+
+
+@proven
+@given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 200))
+def test_buckets_hold_every_place_once_and_no_more_than_they_may(lengths, max_tokens):
+    batches = buckets(lengths, max_tokens=max_tokens)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[i] for i in batch)
+        assert len(batch) == 1 or len(batch) * longest <= max_tokens
+
+
+def test_buckets_pad_little_and_repeat_with_their_generator():
+    lengths = torch.randint(1, 60, (2000,), generator=torch.Generator().manual_seed(0)).tolist()
+    first, again, other = (
+        buckets(lengths, max_tokens=1000, generator=torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in first)
+    assert padded < 1.05 * sum(lengths)
+
+
+SENTENCES = ["A young girl throws the ball.", "The ball is red, and the girl is young."] * 20
+
+
+def test_subwords_give_the_text_back_and_share_the_special_ids():
+    subwords = train_subwords(SENTENCES, vocab_size=60)
+    assert [subwords.id_to_token(i) for i in range(4)] == list(Vocabulary.SPECIALS)
+    for text in [*SENTENCES[:2], "A girl, red and young."]:
+        assert subwords.decode(subwords.encode(text).ids) == text
+    assert subwords.get_vocab_size() <= 60
+    assert len(subwords.encode("girl").ids) < len("girl")
+    assert subwords.encode("ζ").ids[-1] == Vocabulary.unk_id
+
+
+def test_subwords_are_the_same_each_time_and_lower_case_when_told():
+    one, two = (train_subwords(SENTENCES, vocab_size=60, lower=True) for _ in range(2))
+    assert one.to_str() == two.to_str()
+    assert one.decode(one.encode("The GIRL.").ids) == "the girl."

@@ -1,0 +1,105 @@
+"""Trained weights and the card that says where they come from.
+
+data/checkpoints/NAME.safetensors holds the weights in half precision, NAME.json the card, and
+NAME.tokenizer.json, if there is one, the tokeniser.  Nothing is ever unpickled.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+FOLDER = Path(__file__).resolve().parents[1] / "data/checkpoints"
+CARD_KEYS = ("name", "recipe", "command", "seed", "model", "data", "metrics", "parameters")
+
+
+class CheckpointError(Exception):
+    """One line: which file is wrong, what was found and what is wanted."""
+
+
+def save(name: str, model: nn.Module, tokenizer, card: dict, *, folder: Path = FOLDER) -> None:
+    """Store the weights (in half precision), the tokeniser (from tokenizers, or None) and the card.
+
+    Raises ValueError if the card lacks a key of CARD_KEYS, before anything is written.
+    """
+    missing = [key for key in CARD_KEYS if key not in card]
+    if missing or card["name"] != name:
+        raise ValueError(
+            f"the card of {name!r} lacks {missing} or has another name: {sorted(card)}"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: t.detach().half().contiguous() for key, t in own_parameters(model).items()}
+    save_file(tensors, folder / f"{name}.safetensors")
+    if tokenizer is not None:
+        tokenizer.save(str(folder / f"{name}.tokenizer.json"))
+    text = json.dumps(card, indent=1, ensure_ascii=False)
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def card(name: str, *, folder: Path = FOLDER) -> dict:
+    """The card of a checkpoint.  Raises CheckpointError, with those there are, if it is missing."""
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        known = sorted(p.stem for p in folder.glob("*.json") if ".tokenizer" not in p.name)
+        raise CheckpointError(f"there is no card {name!r}; there are: {', '.join(known) or 'none'}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    missing = [key for key in CARD_KEYS if key not in content]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}")
+    return content
+
+
+def load(name: str, model: nn.Module, *, folder: Path = FOLDER) -> nn.Module:
+    """Fill the model, built from card(name)["model"], with the stored weights, and return it.
+
+    Raises CheckpointError if the file is missing, damaged or no safetensors file (a pickle, say),
+    and names every weight that is missing, left over or misshapen; the model is then as before.
+    """
+    path, wanted = folder / f"{name}.safetensors", own_parameters(model)
+    if not path.is_file():
+        raise CheckpointError(f"there is no {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+    faults = [f"{key} is missing" for key in wanted if key not in tensors]
+    faults += [f"{key} is not wanted" for key in tensors if key not in wanted]
+    faults += [
+        f"{key} is {tuple(tensors[key].shape)}, wanted {tuple(tensor.shape)}"
+        for key, tensor in wanted.items()
+        if key in tensors and tensors[key].shape != tensor.shape
+    ]
+    if faults:
+        raise CheckpointError(f"{path} does not fit the model: {'; '.join(faults)}")
+    with torch.no_grad():
+        for key, tensor in wanted.items():
+            tensor.copy_(tensors[key])
+    return model
+
+
+def tokenizer(name: str, *, folder: Path = FOLDER):
+    """The tokeniser stored with a checkpoint, a tokenizers.Tokenizer."""
+    from tokenizers import Tokenizer
+
+    path = folder / f"{name}.tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # what tokenizers raises has no class of its own
+        raise CheckpointError(f"{path} is missing or damaged: {error}") from error
+
+
+def own_parameters(model: nn.Module) -> dict:
+    """{name: tensor} of parameters and buffers, each shared tensor once."""
+    found, seen = {}, set()
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            found[name] = tensor
+    return found

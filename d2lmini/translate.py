@@ -1,0 +1,127 @@
+"""Turn a model's next-word scores into sentences, and measure them.
+
+A model offers encode(source, mask) -> state and step(tokens, state) -> (logits, state), tokens
+(batch,); the state offers select(rows), and weights (batch, keys) where the model attends.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from d2lmini.attention import padding_mask
+from d2lmini.text import Vocabulary, pad
+
+PAD, BOS, EOS = Vocabulary.pad_id, Vocabulary.bos_id, Vocabulary.eos_id
+
+
+class Decoded(NamedTuple):
+    """ids: a list without <bos> and <eos> for each source.
+
+    weights: for each, (words and <eos>, source tokens), or None from a model without attention.
+    """
+
+    ids: list[list[int]]
+    weights: list[Tensor] | None
+
+
+def batch_of(source: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Lists of ids as source (batch, keys) and mask (batch, 1, keys); a source may be empty."""
+    tokens, lengths = pad([*source], PAD)
+    if tokens.shape[1] == 0:  # nothing but empty sources: one padding each
+        tokens = tokens.new_full((len(lengths), 1), PAD)
+    return tokens, padding_mask(lengths, tokens.shape[1])
+
+
+@torch.no_grad()
+def greedy(
+    model: nn.Module,
+    source: Sequence[Sequence[int]],
+    *,
+    max_length: int = 100,
+    batch_size: int = 128,
+) -> Decoded:
+    """The most likely word at each step, until <eos> or max_length words.
+
+    source: a list of ids for each sentence.  Sentences of like length are decoded together.
+    The model is put into eval mode.  Raises ValueError if max_length is below 1.
+    """
+    if max_length < 1:
+        raise ValueError(f"max_length must be at least 1, got {max_length}")
+    model.eval()
+    order = sorted(range(len(source)), key=lambda i: len(source[i]))
+    ids, weights = [[] for _ in source], [None for _ in source]
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        said, looked = greedy_batch(model, [source[i] for i in rows], max_length)
+        for place, i in enumerate(rows):
+            words = said[place].tolist()
+            end = words.index(EOS) if EOS in words else len(words)
+            ids[i] = words[:end]
+            if looked is not None:
+                weights[i] = looked[place, : end + 1, : len(source[i])]
+    return Decoded(ids, weights if any(w is not None for w in weights) else None)
+
+
+def greedy_batch(model, source, max_length):
+    """ids (batch, length), filled up with <eos>, and weights (batch, length, keys) or None."""
+    state = model.encode(*batch_of(source))
+    tokens = torch.full((len(source),), BOS)
+    ended, said, looked = torch.zeros(len(source), dtype=torch.bool), [], []
+    while not ended.all() and len(said) < max_length:
+        logits, state = model.step(tokens, state)
+        logits[:, [PAD, BOS]] = -torch.inf
+        tokens = logits.argmax(dim=-1).masked_fill(ended, EOS)
+        ended = ended | (tokens == EOS)
+        said.append(tokens)
+        looked.append(getattr(state, "weights", None))
+    attends = looked[0] is not None
+    return torch.stack(said, dim=1), torch.stack(looked, dim=1) if attends else None
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False):
+    """Corpus BLEU by sacreBLEU with its "13a" tokeniser: .score (0 to 100), .precisions, .bp and
+    .signature, to be quoted with the score.
+
+    hypotheses, references: one text each for every sentence, as written, not tokenised.
+    Raises ValueError with both counts if they differ.
+    Papers: Papineni et al. 2002; Post 2018, https://arxiv.org/abs/1804.08771
+    """
+    from sacrebleu.metrics import BLEU
+
+    if len(hypotheses) != len(references) or not len(references):
+        raise ValueError(
+            f"every hypothesis needs one reference, got {len(hypotheses)} and {len(references)}"
+        )
+    metric = BLEU(lowercase=lowercase)
+    result = metric.corpus_score(list(hypotheses), [list(references)])
+    result.signature = str(metric.get_signature())
+    return result
+
+
+def alignment_error_rate(
+    weights: Sequence[Tensor],
+    sure: Sequence[Sequence[tuple[int, int]]],
+    possible: Sequence[Sequence[tuple[int, int]]] | None = None,
+) -> float:
+    """1 - (|A and S| + |A and P|) / (|A| + |S|): 0 is perfect, 1 means no link is right.
+
+    weights: for each pair (target words, source words); a target word links to its heaviest source
+    word.  sure, possible: true links (source, target); possible holds the sure ones too, and is the
+    same unless told.  Rows beyond the last word of a pair's links (such as <eos>) are no words.
+    Source: Och and Ney 2003, https://aclanthology.org/J03-1002
+    Raises ValueError with both counts if there are not links for every pair.
+    """
+    possible = sure if possible is None else possible
+    if not len(weights) == len(sure) == len(possible):
+        raise ValueError(
+            f"{len(weights)} weights need links each, got {len(sure)} and {len(possible)}"
+        )
+    hits, total = 0, 0
+    for matrix, certain, allowed in zip(weights, sure, possible, strict=True):
+        links = {(int(i), j) for j, i in enumerate(matrix.argmax(dim=-1))}
+        certain, allowed = set(certain), set(allowed) | set(certain)
+        hits += len(links & certain) + len(links & allowed)
+        total += len(links) + len(certain)
+    return 1 - hits / total if total else 0.0

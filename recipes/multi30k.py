@@ -1,0 +1,150 @@
+"""Multi30k for the translation recipes: data, subwords, batches, loss and measure."""
+
+import argparse
+import hashlib
+
+import torch
+import torch.nn.functional as F
+
+from d2lmini import checkpoint
+from d2lmini.data import multi30k
+from d2lmini.text import Vocabulary, buckets, pad, train_subwords
+from d2lmini.train import seed_everything
+from d2lmini.translate import batch_of, bleu, greedy
+from recipes import run
+
+LICENCE = "trained on Multi30k, whose captions are for research; weights CC BY-NC-SA 4.0"
+
+
+def recipe(name, build, *, arguments, settings, source="de", target="en"):
+    """Train build(**arguments), measure it once on the test split, store weights and card.
+
+    settings: seed, vocab_size, max_tokens, num_epochs, learning_rate, weight_decay, ...
+    """
+    options = read_options(name)
+    settings = settings | arguments | {"source": source, "target": target}
+    if options.epochs:
+        settings["num_epochs"] = options.epochs
+    folder = run.cache_folder(name)
+    if options.fresh:
+        (folder / "state.safetensors").unlink(missing_ok=True)
+    torch.set_num_threads(2)
+    seed_everything(settings["seed"])
+    train, validation = (multi30k(s, source=source, target=target) for s in ("train", "validation"))
+    subwords = train_subwords(  # of the training text alone
+        [text for pair in train for text in pair], vocab_size=settings["vocab_size"], lower=True
+    )
+    model = build(vocab_size=subwords.get_vocab_size(), **arguments)
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=settings["learning_rate"],
+        betas=(0.9, 0.98),
+        weight_decay=settings["weight_decay"],
+    )
+    encoded, held = encode(train, subwords), encode(validation, subwords)
+    held_batches = make_batches(held, settings["max_tokens"], seed=0)
+    history = run.train(
+        model,
+        name=name,
+        settings=settings,
+        batches=lambda epoch: make_batches(encoded, settings["max_tokens"], seed=1000 + epoch),
+        loss_fn=lambda model, batch: loss_of(model, batch, smoothing=settings["smoothing"]),
+        held_out=lambda model: held_out_loss(model, held_batches),
+        optimizer=optimizer,
+        rate=lambda done: settings["learning_rate"] * warm_up_then_decay(done),
+        num_epochs=settings["num_epochs"],
+        patience=settings["patience"],
+        average=settings["average"],
+    )
+    metrics = {"validation": score(model, subwords, validation)}
+    test = multi30k("test", source=source, target=target)
+    metrics["test"] = score(model, subwords, test)
+    for split, values in metrics.items():
+        print(f"{split}: BLEU {values['bleu_greedy']:.2f} (greedy)  {values.pop('signature')}")
+    card = run.card(
+        name,
+        model=model,
+        arguments={"vocab_size": subwords.get_vocab_size(), **arguments},
+        history=history,
+        seed=settings["seed"],
+        settings=settings,
+        data={
+            "name": f"multi30k {source}-{target}",
+            "rows": {"train": len(train), "validation": len(validation), "test": len(test)},
+            "sha256": {"train": fingerprint(train), "test": fingerprint(test)},
+        },
+        metrics=metrics,
+        signature=bleu(["a"], ["a"], lowercase=True).signature,
+        licence=LICENCE,
+    )
+    if not options.epochs:
+        checkpoint.save(name, model, subwords, card)
+        print(f"stored {checkpoint.FOLDER / name}")
+
+
+def read_options(name):
+    parser = argparse.ArgumentParser(prog=f"python -m recipes.{name}")
+    parser.add_argument("--fresh", action="store_true", help="forget a run that was begun")
+    parser.add_argument("--epochs", type=int, help="a shorter run, to try; stores nothing")
+    return parser.parse_args()
+
+
+def encode(pairs, subwords):
+    """[(source ids, <bos> target ids <eos>)]"""
+    sources = subwords.encode_batch([pair.source for pair in pairs])
+    targets = subwords.encode_batch([pair.target for pair in pairs])
+    bos, eos = Vocabulary.bos_id, Vocabulary.eos_id
+    return [(s.ids, [bos, *t.ids, eos]) for s, t in zip(sources, targets, strict=True)]
+
+
+def make_batches(pairs, max_tokens, *, seed):
+    """[(source, mask, target)], shuffled by the seed."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = [max(len(source), len(target)) for source, target in pairs]
+    places = buckets(lengths, max_tokens=max_tokens, generator=generator)
+    return [
+        (*batch_of([pairs[i][0] for i in rows]), pad([pairs[i][1] for i in rows], 0)[0])
+        for rows in places
+    ]
+
+
+def loss_of(model, batch, *, smoothing=0.0):
+    """Cross entropy in nats for each real target token."""
+    source, mask, target = batch
+    logits, _ = model(source, mask, target[:, :-1])
+    return F.cross_entropy(
+        logits.flatten(0, 1),
+        target[:, 1:].flatten(),
+        ignore_index=Vocabulary.pad_id,
+        label_smoothing=smoothing,
+    )
+
+
+def held_out_loss(model, batches):
+    """Mean cross entropy of all target tokens, without smoothing."""
+    counts = [(batch[2][:, 1:] != Vocabulary.pad_id).sum().item() for batch in batches]
+    losses = [loss_of(model, batch).item() * n for batch, n in zip(batches, counts, strict=True)]
+    return sum(losses) / sum(counts)
+
+
+def warm_up_then_decay(done, warm_up=0.04):
+    """From 0 up in the first share of the run, then straight down to a twentieth."""
+    if done < warm_up:
+        return done / warm_up
+    return 1 - 0.95 * (done - warm_up) / (1 - warm_up)
+
+
+def score(model, subwords, pairs):
+    """{"bleu_greedy", "signature"}: lower-cased sacreBLEU of greedy translations."""
+    decoded = greedy(model, [subwords.encode(pair.source).ids for pair in pairs])
+    result = bleu(
+        [subwords.decode(ids) for ids in decoded.ids],
+        [pair.target for pair in pairs],
+        lowercase=True,
+    )
+    return {"bleu_greedy": round(result.score, 2), "signature": result.signature}
+
+
+def fingerprint(pairs):
+    text = "\n".join(f"{pair.source}\t{pair.target}" for pair in pairs)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,207 @@
+"""What recipes share: a loop that can be killed and resumed, averaging, early stopping, torchrun.
+
+After each epoch the whole state (weights, optimiser, random numbers, history) is written to the
+cache folder, all at once; a run that is started again goes on from there and ends with the same
+weights as one that was never stopped.  Under torchrun each process takes its share of the batches.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import platformdirs
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+
+def train(
+    model: nn.Module,
+    *,
+    name: str,
+    settings: dict,
+    batches: Callable[[int], list],
+    loss_fn: Callable,
+    held_out: Callable[[nn.Module], float],
+    optimizer: torch.optim.Optimizer,
+    rate: Callable[[float], float],
+    num_epochs: int,
+    patience: int = 3,
+    average: int = 5,
+    clip: float = 1.0,
+    folder: Path | None = None,
+) -> dict:
+    """Train the model in place and leave it with the mean of its last weights; return the history.
+
+    batches(epoch): the batches of an epoch, the same each time it is asked.
+    loss_fn(model, batch): a mean loss.  held_out(model): what early stopping watches, the lower the
+    better; after `patience` epochs without a new best the run ends.
+    rate(done): the learning rate, done from 0 to 1.
+    average: how many of the last epochs, up to the best one, are averaged.
+    settings: whatever makes this run what it is; a saved state with others is refused, see State.
+    """
+    rank, world = join_processes()
+    state = State(folder or cache_folder(name), settings)
+    trained = DistributedDataParallel(model) if world > 1 else model
+    history, kept = state.restore(model, optimizer)
+    started = time.perf_counter()
+    for epoch in range(len(history), num_epochs):
+        if stopped(history, patience):
+            break
+        model.train()
+        epoch_batches = batches(epoch)
+        share = epoch_batches[rank::world][: len(epoch_batches) // world]  # as many for each
+        total, begun = 0.0, time.perf_counter()
+        for i, batch in enumerate(tqdm(share, f"epoch {epoch + 1}", leave=False, disable=None)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate((epoch + i / len(share)) / num_epochs)
+            loss = loss_fn(trained, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+            total += loss.item()
+        model.eval()
+        with torch.no_grad():
+            measured = held_out(model)
+        history.append(
+            {
+                "loss": round(total / len(share), 4),
+                "held_out": round(measured, 4),
+                "seconds": round(time.perf_counter() - begun, 1),
+            }
+        )
+        kept = [*kept, {key: t.detach().clone() for key, t in model.state_dict().items()}]
+        kept = kept[-(average + patience) :]
+        if rank == 0:
+            state.save(model, optimizer, history, kept)
+            report(history, num_epochs, time.perf_counter() - started)
+    best = min(range(len(history)), key=lambda i: history[i]["held_out"])
+    after = len(history) - 1 - best
+    chosen = kept[: len(kept) - after][-average:]
+    model.load_state_dict(mean_of(chosen))
+    model.eval()
+    if world > 1:
+        dist.barrier()
+    return {"epochs": history, "best_epoch": best + 1, "averaged": len(chosen)}
+
+
+def stopped(history, patience):
+    """Whether the last `patience` epochs brought no new best."""
+    losses = [epoch["held_out"] for epoch in history]
+    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+
+
+def mean_of(weights):
+    """The mean of several sets of weights, name by name."""
+    return {
+        key: torch.stack([w[key].double() for w in weights]).mean(0).to(weights[0][key].dtype)
+        for key in weights[0]
+    }
+
+
+def report(history, num_epochs, seconds):
+    epoch = history[-1]
+    left = (num_epochs - len(history)) * sum(e["seconds"] for e in history) / len(history)
+    print(
+        f"epoch {len(history)}/{num_epochs}  loss {epoch['loss']:.3f}  held-out "
+        f"{epoch['held_out']:.3f}  {epoch['seconds']:.0f} s, at most {left / 60:.0f} min left",
+        flush=True,
+    )
+
+
+def join_processes() -> tuple[int, int]:
+    """(rank, number of processes): (0, 1) unless torchrun started this."""
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1 and not dist.is_initialized():
+        dist.init_process_group("gloo")
+    return int(os.environ.get("RANK", 0)), world
+
+
+def cache_folder(name: str) -> Path:
+    root = os.environ.get("D2LMINI_CACHE") or platformdirs.user_cache_dir("d2lmini")
+    return Path(root) / "runs" / name
+
+
+class State:
+    """A run's state in a file that is replaced in one go, so that no kill halves it."""
+
+    def __init__(self, folder: Path, settings: dict):
+        self.path = folder / "state.safetensors"
+        self.settings = json.loads(json.dumps(settings))
+
+    def save(self, model, optimizer, history, kept):
+        tensors = {f"model.{k}": t for k, t in model.state_dict().items()}
+        for i, weights in enumerate(kept):
+            tensors |= {f"kept.{i}.{k}": t for k, t in weights.items()}
+        for i, slots in optimizer.state_dict()["state"].items():
+            filled = {k: t for k, t in slots.items() if t is not None}
+            tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(t) for k, t in filled.items()}
+        tensors["random"] = torch.get_rng_state()
+        about = {"settings": self.settings, "history": history, "kept": len(kept)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        half = self.path.with_suffix(".part")
+        copies = {k: t.detach().clone().contiguous() for k, t in tensors.items()}  # none shared
+        save_file(copies, half, metadata={"about": json.dumps(about)})
+        os.replace(half, self.path)
+
+    def restore(self, model, optimizer):
+        """Fill model and optimiser; return the history and the weights kept for averaging.
+
+        Raises ValueError, naming what differs, if the saved run had other settings.
+        """
+        if not self.path.is_file():
+            return [], []
+        from safetensors import safe_open
+
+        with safe_open(self.path, framework="pt") as file:
+            about = json.loads(file.metadata()["about"])
+        if about["settings"] != self.settings:
+            keys = {*about["settings"], *self.settings}
+            other = [k for k in keys if about["settings"].get(k) != self.settings.get(k)]
+            raise ValueError(
+                f"{self.path} holds a run with another {', '.join(sorted(other))}: "
+                "remove it, or run with --fresh"
+            )
+        tensors = load_file(self.path)
+        model.load_state_dict(part(tensors, "model."))
+        slots = {}
+        for key, tensor in part(tensors, "optimizer.").items():
+            number, _, slot = key.partition(".")
+            slots.setdefault(int(number), {})[slot] = tensor
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        torch.set_rng_state(tensors["random"])
+        kept = [part(tensors, f"kept.{i}.") for i in range(about["kept"])]
+        print(f"going on after epoch {len(about['history'])}, from {self.path}", flush=True)
+        return about["history"], kept
+
+
+def part(tensors, prefix):
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+
+
+def card(name: str, *, model: nn.Module, arguments: dict, history: dict, seed: int, **more) -> dict:
+    """The card of a finished run; more: data, metrics, signature, licence."""
+    parameters = sum(p.numel() for p in model.parameters())  # shared ones count once
+    return {
+        "name": name,
+        "recipe": f"recipes/{name}.py",
+        "command": f"python -m recipes.{name}",
+        "seed": seed,
+        "model": arguments,
+        "parameters": parameters,
+        "epochs": len(history["epochs"]),
+        "history": history,
+        "seconds": round(sum(epoch["seconds"] for epoch in history["epochs"])),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "date": date.today().isoformat(),
+        **more,
+    }
