@@ -78,6 +78,18 @@ def kinds(noun: str) -> tuple[str, ...]:
     return (noun, *kinds(parent)) if parent else (noun,)
 
 
+@functools.cache
+def widened(mask: int) -> int:
+    """The pieces of a word; a noun is given those of its article and its preposition as well."""
+    for clause in (0, NEXT, RELATIVE):
+        for slot in (SUBJECT, OBJECT, RECIPIENT, PLACE, SECOND):
+            if mask >> clause + slot & NOUN:
+                mask |= (DET | PREP) << clause + slot
+            if mask >> clause + slot & NOUN << WORN:
+                mask |= (DET << WORN | WITH) << clause + slot
+    return mask
+
+
 def is_plural(phrases) -> bool:
     return len(phrases) > 1 or phrases[0].number != 1
 

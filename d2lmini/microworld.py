@@ -9,7 +9,7 @@ data/microworld/README.md explains the grammar, the logic and how to add a word.
 from random import Random
 from typing import NamedTuple
 
-from d2lmini.grammar import Said, Sentence
+from d2lmini.grammar import Said, Sentence, widened
 from d2lmini.inference import LABELS, Inference, inference
 from d2lmini.languages import language
 from d2lmini.story import story
@@ -44,8 +44,21 @@ class Translation(NamedTuple):
     @property
     def alignment(self) -> list[tuple[int, int]]:
         """(i, j) for each source word i and target word j that carry a common piece of meaning."""
-        pieces = list(enumerate(self.target_said.masks))
-        return [(i, j) for i, p in enumerate(self.source_said.masks) for j, q in pieces if p & q]
+        return links(self.source_said.masks, self.target_said.masks)
+
+    @property
+    def possible(self) -> list[tuple[int, int]]:
+        """The links of `alignment`, and those between a noun and the article or preposition before
+        its counterpart: German cannot choose der, die or das without a look at the noun.
+
+        Sure and possible links as of Och and Ney 2003, https://aclanthology.org/J03-1002
+        """
+        return links(map(widened, self.source_said.masks), map(widened, self.target_said.masks))
+
+
+def links(masks, others):
+    others = list(enumerate(others))
+    return [(i, j) for i, mask in enumerate(masks) for j, other in others if mask & other]
 
 
 def translations(

@@ -99,6 +99,16 @@ def test_alignments_cross():
     assert crossing > 400
 
 
+def test_possible_links_add_the_article_to_its_noun_and_nothing_else():
+    (pair,) = [t for t in translations(200, seed=3) if t.source.startswith("The boy with a white")]
+    more = set(pair.possible) - set(pair.alignment)
+    said = {(pair.source_words[i], pair.target_words[j]) for i, j in more}
+    assert {("The", "Junge"), ("boy", "Der"), ("bag", "einer"), ("with", "Tasche")} <= said
+    assert not {("white", "Tasche"), ("boy", "Tasche"), ("The", "einer")} & said
+    for pair in translations(200, seed=5, languages=("de", "fr"), lexicon="full"):
+        assert set(pair.alignment) <= set(pair.possible)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
