@@ -1,0 +1,56 @@
+"""Each committed checkpoint is what its card says: measured again where the data is at hand."""
+
+import importlib
+
+import pytest
+import torch
+
+from d2lmini import checkpoint
+from d2lmini.data import DataUnavailable, multi30k
+from recipes.multi30k import fingerprint, score
+
+NAMES = sorted(path.stem for path in checkpoint.FOLDER.glob("*.safetensors"))
+every_card = pytest.mark.parametrize("name", NAMES)
+
+
+def loaded(name):
+    card = checkpoint.card(name)
+    model = importlib.import_module(f"recipes.{name}").build(**card["model"])
+    return card, checkpoint.load(name, model).eval()
+
+
+@every_card
+def test_the_card_fits_the_weights_and_the_command_exists(name):
+    card, model = loaded(name)
+    assert card["name"] == name
+    assert card["command"] == f"python -m recipes.{name}"
+    assert card["parameters"] == sum(p.numel() for p in model.parameters())
+    for key in ("data", "metrics", "signature", "seconds", "machine", "licence", "date"):
+        assert card[key], key
+    size = (checkpoint.FOLDER / f"{name}.safetensors").stat().st_size
+    assert size < 6.5e6
+
+
+@every_card
+def test_the_tokeniser_is_the_one_that_it_was_trained_with(name):
+    card, tokenizer = checkpoint.card(name), checkpoint.tokenizer(name)
+    assert tokenizer.get_vocab_size() == card["model"]["vocab_size"]
+
+
+@every_card
+def test_the_metric_of_the_card_comes_out_again(name):
+    card, model = loaded(name)
+    _, source, target = card["data"]["name"].replace("-", " ").split()
+    try:
+        pairs = multi30k("test", source=source, target=target)
+    except DataUnavailable as reason:
+        pytest.skip(str(reason))
+    assert fingerprint(pairs) == card["data"]["sha256"]["test"]
+    torch.set_num_threads(2)
+    again = score(model, checkpoint.tokenizer(name), pairs)
+    assert again["bleu_greedy"] == pytest.approx(card["metrics"]["test"]["bleu_greedy"], abs=0.3)
+    assert again["signature"] == card["signature"]
+
+
+def test_there_are_checkpoints():
+    assert NAMES
