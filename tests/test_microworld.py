@@ -1,5 +1,6 @@
 """The generated language: its splits, its labels against a model builder, its stories."""
 
+import gc
 import itertools
 import subprocess
 import sys
@@ -281,3 +282,12 @@ def clause(verb, noun, **more):
 )
 def test_the_model_builder_is_right_where_everybody_agrees(premise, hypothesis, label):
     assert verdict(premise, hypothesis) == label
+
+
+def test_the_garbage_collector_is_left_as_it_was():
+    translations(5)
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), microworld.collector_paused():
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+    assert gc.isenabled()
