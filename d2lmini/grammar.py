@@ -159,7 +159,7 @@ class Language:
     def said(self, text, mask):
         return tuple((word, mask) for word in text.split())
 
-    def clause(self, clause, kind, plural=None, gap=""):
+    def clause(self, clause, kind, plural=None):
         """The tokens of a clause; plural: of the subject, where that is a gap."""
         verb = lexicon()[clause.verb]
         plural = is_plural(clause.subjects) if plural is None else plural

@@ -74,7 +74,7 @@ class German(Language):
         """What is new stands behind what is known; nicht before a preposition, else at the end."""
         new = clause.object and not clause.object.definite
         new_recipient = clause.recipient and not clause.recipient.definite
-        if "de" in lexicon()[clause.verb].get("prep", {}) and lexicon()[clause.verb]["prep"]["de"]:
+        if lexicon()[clause.verb].get("prep", {}).get("de"):
             middle = "object with preposition"
         elif new:
             middle = "new object, new recipient" if new_recipient else "new object"

@@ -133,9 +133,9 @@ class World:
         entry, thing = entries()[verb], self.phrase(random, pick(random, self.objects[verb]))
         if entry.get("alone"):
             thing = thing._replace(number=1)
-        return (
-            thing._replace(adjective=None) if thing.adjective in entry.get("never", ()) else thing
-        )
+        if thing.adjective in entry.get("never", ()):
+            thing = thing._replace(adjective=None)
+        return thing
 
     def phrase(self, random, noun, *, dressed=False) -> Phrase:
         adjectives, entry = self.adjectives[noun], entries()[noun]

@@ -205,6 +205,16 @@ class Parser:
                 for k, two, more in self.phrase(j + 1):
                     yield k, Group((one, two)), faults + more
 
+    def main(self, i, fronted):
+        """Subject and predicate."""
+        for j, subject, faults in self.group(i):
+            for k, groups, number, more in self.predicate(j):
+                wrong = number_faults(subject.numbers(), number, subject.text)
+                yield k, (subject, *groups), faults + more + wrong
+
+    def subordinate(self, i):
+        yield from self.main(i, False)
+
 
 def mentioned(groups):
     """What a pronoun may stand for: each phrase, and each group of two."""
@@ -925,16 +935,6 @@ class French(Parser):
         for j, one, more in self.phrase(start + 1, given, relatives):
             yield j, preposition, Group((one,)), faults + more
 
-    def main(self, i, fronted):
-        """Subject and predicate."""
-        for j, subject, faults in self.group(i):
-            for k, groups, number, more in self.predicate(j):
-                wrong = number_faults(subject.numbers(), number, subject.text)
-                yield k, (subject, *groups), faults + more + wrong
-
-    def subordinate(self, i):
-        yield from self.main(i, False)
-
     def predicate(self, i, relative=False):
         """[ne] [se] verb [pas] [adverb] objects and places, in all readings."""
         negated = self.at(i) in ("ne", "n'")
@@ -1164,16 +1164,6 @@ class English(Parser):
                 for k, one, faults in self.phrase(j, False):
                     yield k, preposition, Group((one,)), faults
             return
-
-    def main(self, i, fronted):
-        """Subject and predicate."""
-        for j, subject, faults in self.group(i):
-            for k, groups, number, more in self.predicate(j):
-                wrong = number_faults(subject.numbers(), number, subject.text)
-                yield k, (subject, *groups), faults + more + wrong
-
-    def subordinate(self, i):
-        yield from self.main(i, False)
 
     def predicate(self, i, relative=False):
         """Verb, objects and places, or does not with a base form."""
