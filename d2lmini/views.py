@@ -1,7 +1,8 @@
-"""Interactive views that answer without a kernel: in JupyterLab, in exported pages, on slides.
+"""Interactive views: a slider, which answers without a kernel, and a text field, which needs one.
 
-A view carries all its frames and one small script, and nothing from outside.  Where scripts do
-not run (an untrusted notebook, a PDF) its first picture and its caption remain.
+A slider carries all its frames and one small script, and nothing from outside, so that it works in
+JupyterLab, in exported pages and on slides.  Where scripts do not run (an untrusted notebook, a
+PDF), or no kernel answers the text field, the first picture and the caption remain.
 """
 
 import html
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import display
+from ipywidgets import HTML, Layout, Text, VBox
 
 from d2lmini.plot import figure_of, image_tag, png_address
 
@@ -78,3 +80,52 @@ def slider(
     )
     text = f"{caption} [{label} = {first['value']}: {first['alt']}]"
     display({"text/html": page, "text/plain": text}, raw=True)
+
+
+WITHOUT_KERNEL = "<p>In JupyterLab, run this cell to type a text of your own.</p>"
+
+
+def typed(
+    draw: Callable,
+    *,
+    label: str,
+    value: str,
+    caption: str,
+    alt: Callable[[str], str],
+) -> None:
+    """Display a text field and the figure draw(text); Enter draws the figure of another text.
+
+    For what must be computed anew: it needs a kernel.  Without one the figure of `value` remains;
+    tools/store.py keeps nothing else.
+    draw(text) returns a matplotlib axes or figure.  If it raises ValueError (before it opens a
+    figure), the error is shown as one line, and the last figure stays.
+    alt(text) returns the words of that figure for those who cannot see it.
+    value: the text that is in the field first; what draw raises for it is raised.
+    """
+
+    def page(text):
+        figure = figure_of(draw(text))
+        image = image_tag(figure, png_address(figure, dpi=120), alt(text))
+        plt.close(figure)
+        words = f"<figcaption>{html.escape(caption)}</figcaption>"
+        return f'<figure class="d2l-typed" style="margin:0.5em 0">{image}{words}</figure>'
+
+    def answer(change):
+        try:
+            figure.value = page(change.new)
+            problem.value = ""
+        except ValueError as error:
+            problem.value = f'<p role="alert">{html.escape(str(error))}</p>'
+
+    field = Text(
+        value,
+        description=label,
+        continuous_update=False,  # Enter, or leaving the field, ends the text
+        style={"description_width": "initial"},
+        layout=Layout(width="100%", max_width="40em"),
+    )
+    problem, figure = HTML(), HTML(page(value))
+    field.observe(answer, "value")
+    view = VBox([field, problem, figure])
+    bundle = {"text/html": WITHOUT_KERNEL + figure.value, "text/plain": f"{caption} [{alt(value)}]"}
+    display(view._repr_mimebundle_() | bundle, raw=True)

@@ -1,10 +1,13 @@
 import json
 import re
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
+from ipywidgets import VBox
 
 from d2lmini import views
+from tools.store import WIDGET
 
 
 @pytest.fixture
@@ -55,3 +58,59 @@ def test_a_view_asks_for_nothing_outside(page):
 def test_a_start_that_is_none_of_the_positions_is_refused():
     with pytest.raises(ValueError, match="start=3 is not one of the 3 positions"):
         views.slider([1, 2, 3], None, label="x", caption="c", alt=str, start=3)
+
+
+# --- the text field ---
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """A text field that draws a bar as long as the number typed: field, problem, figure, output."""
+    seen = SimpleNamespace()
+
+    def box(parts):
+        seen.field, seen.problem, seen.figure = parts
+        return VBox(parts)
+
+    monkeypatch.setattr(views, "VBox", box)
+    monkeypatch.setattr(views, "display", lambda data, raw: setattr(seen, "output", data))
+
+    def draw(text):
+        length = float(text)
+        ax = plt.figure(figsize=(2, 1)).subplots()
+        ax.barh(["a"], [length])
+        return ax
+
+    views.typed(draw, label="length", value="0.5", caption="a <bar>", alt="a bar of {}".format)
+    return seen
+
+
+def test_a_text_typed_brings_another_figure_with_its_words(typed):
+    first = typed.figure.value
+    typed.field.value = "0.7"
+    assert 'alt="a bar of 0.7"' in typed.figure.value
+    assert "<figcaption>a &lt;bar&gt;</figcaption>" in typed.figure.value
+    assert re.search('src="(.*?)"', typed.figure.value)[1] not in first
+    assert not plt.get_fignums()
+
+
+def test_a_text_that_cannot_be_drawn_is_told_in_one_line_and_the_figure_stays(typed):
+    first = typed.figure.value
+    typed.field.value = "<b>"
+    told = "could not convert string to float: &#x27;&lt;b&gt;&#x27;"
+    assert typed.problem.value == f'<p role="alert">{told}</p>'
+    assert typed.figure.value == first
+    typed.field.value = "0.7"
+    assert typed.problem.value == "" and typed.figure.value != first
+
+
+def test_without_a_kernel_the_first_figure_remains_and_says_how_to_get_the_field(typed):
+    page = typed.output["text/html"]
+    assert typed.figure.value in page and "run this cell to type" in page
+    assert typed.output["text/plain"] == "a <bar> [a bar of 0.5]"
+    assert WIDGET in typed.output  # what tools/store.py leaves out
+
+
+def test_a_first_text_that_cannot_be_drawn_is_an_error():
+    with pytest.raises(ValueError, match="could not convert"):
+        views.typed(float, label="x", value="one", caption="c", alt=str)

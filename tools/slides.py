@@ -39,7 +39,8 @@ REVEAL, MATHJAX = "reveal.js@5.2.1", "mathjax@3.2.2"
 MOST_LINES, WITH_OUTPUT = 18, 21  # lines of code on a slide; lines of code and of what it prints
 PART = re.compile(r"^<!-- (slide|subslide|fragment|notes|skip|continue) -->\n?", re.MULTILINE)
 HEADING = re.compile(r"(?<=\n)(?=## )")
-DRAWING = {"plt", "show", "show_heatmaps", "heatmap", "curve", "slider", "ax", "axes", "figure"}
+DRAWING = {"plt", "show", "show_heatmaps", "heatmap", "curve", "ax", "axes", "figure"}
+DRAWING |= {"slider", "typed"}
 
 # --- from cells to slides ----------------------------------------------------------------------
 
