@@ -82,7 +82,7 @@ def slider(
     display({"text/html": page, "text/plain": text}, raw=True)
 
 
-WITHOUT_KERNEL = "<p>In JupyterLab, run this cell to type a text of your own.</p>"
+WITHOUT_KERNEL = "In JupyterLab, run this cell to type a text of your own."
 
 
 def typed(
@@ -103,11 +103,11 @@ def typed(
     value: the text that is in the field first; what draw raises for it is raised.
     """
 
-    def page(text):
-        figure = figure_of(draw(text))
-        image = image_tag(figure, png_address(figure, dpi=120), alt(text))
-        plt.close(figure)
-        words = f"<figcaption>{html.escape(caption)}</figcaption>"
+    def page(text, note=""):
+        drawn = figure_of(draw(text))
+        image = image_tag(drawn, png_address(drawn, dpi=120), alt(text))
+        plt.close(drawn)
+        words = f"<figcaption>{html.escape(caption)}{note}</figcaption>"
         return f'<figure class="d2l-typed" style="margin:0.5em 0">{image}{words}</figure>'
 
     def answer(change):
@@ -115,17 +115,20 @@ def typed(
             figure.value = page(change.new)
             problem.value = ""
         except ValueError as error:
-            problem.value = f'<p role="alert">{html.escape(str(error))}</p>'
+            problem.value = f'<p role="alert" style="margin:0">{html.escape(str(error))}</p>'
 
     field = Text(
         value,
         description=label,
         continuous_update=False,  # Enter, or leaving the field, ends the text
         style={"description_width": "initial"},
-        layout=Layout(width="100%", max_width="40em"),
+        layout=Layout(width="100%", max_width="60em"),
     )
     problem, figure = HTML(), HTML(page(value))
     field.observe(answer, "value")
     view = VBox([field, problem, figure])
-    bundle = {"text/html": WITHOUT_KERNEL + figure.value, "text/plain": f"{caption} [{alt(value)}]"}
-    display(view._repr_mimebundle_() | bundle, raw=True)
+    instead = {
+        "text/html": page(value, note=f" {WITHOUT_KERNEL}"),
+        "text/plain": f"{caption} [{alt(value)}]",
+    }
+    display(view._repr_mimebundle_() | instead, raw=True)

@@ -21,7 +21,12 @@ def store(path: Path) -> list[str]:
     notebook = nbformat.read(path, as_version=4)
     place = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(
-        notebook, resources=place, timeout=None, record_timing=False, store_widget_state=False
+        notebook,
+        resources=place,
+        timeout=None,
+        coalesce_streams=True,  # what is printed in one go or two is stored alike
+        record_timing=False,
+        store_widget_state=False,
     )
     try:
         client.execute()

@@ -16,22 +16,29 @@ import pytest
 from browsing import MINUTE, is_view, move_slider
 from playwright.sync_api import expect
 
+from tools.store import store
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OTHERS = [path for path in NOTEBOOKS if not path.name.startswith("01_")]
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """`make lab` on a copy of the notebooks; its address, with the token it prints."""
+def lab_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, lab_folder):
+    """`make lab` on a copy of the notebooks; its address, with the token it prints."""
     home = tmp_path_factory.mktemp("home")  # a newcomer has no settings
     environment = os.environ | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
-    log = folder / "lab.log"
+    log = lab_folder / "lab.log"
     with open(log, "w") as output:
         server = subprocess.Popen(
-            ["make", "lab", f"LAB_FOLDER={folder}", "LAB_OPTIONS=--no-browser"],
+            ["make", "lab", f"LAB_FOLDER={lab_folder}", "LAB_OPTIONS=--no-browser"],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -79,6 +86,16 @@ def cell_of(page, index):
         page.wait_for_timeout(100)
     cell.scroll_into_view_if_needed()
     return cell
+
+
+def exported(path, folder):
+    """The notebook as a page, from its stored outputs."""
+    subprocess.run(
+        [ROOT / ".venv/bin/jupyter", "nbconvert", "--to", "html", "--output-dir", folder, path],
+        check=True,
+        capture_output=True,
+    )
+    return folder / f"{path.stem}.html"
 
 
 def indices(path, wanted):
@@ -131,18 +148,75 @@ def test_the_others_open_with_their_stored_outputs_and_their_views_move(page, la
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_path, path):
     views = indices(path, is_view)
-    subprocess.run(
-        [ROOT / ".venv/bin/jupyter", "nbconvert", "--to", "html", "--output-dir", tmp_path, path],
-        check=True,
-        capture_output=True,
-    )
-    (exported,) = tmp_path.glob("*.html")
-    page.goto(exported.as_uri())
+    page.goto(exported(path, tmp_path).as_uri())
     expect(page.locator("h1").first).to_be_visible(timeout=MINUTE)
     assert page.locator("figure.d2l-view input[type=range]").count() == len(views)
     if views:
         move_slider(page.locator("body"), page)
     assert page.locator("details").count() >= 10  # quizzes, hints and solutions
+
+
+TYPED = """
+import matplotlib.pyplot as plt
+from d2lmini.views import typed
+
+
+def draw(text):
+    if not text.isalpha():
+        raise ValueError(f"Letters are wanted, got {text!r}.")
+    ax = plt.figure(figsize=(4, 2)).subplots()
+    ax.bar(range(len(text)), [ord(letter) for letter in text])
+    return ax
+
+
+typed(draw, label="word", value="dog", caption="Letters.", alt=lambda text: f"bars of {text}")
+"""
+
+
+@pytest.fixture
+def typing(tmp_path):
+    """A notebook with a text field, its outputs stored as those of the course are."""
+    path = tmp_path / "typed.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TYPED)])
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = kernel
+    nbformat.write(notebook, path)
+    assert store(path) == []
+    return path
+
+
+def test_a_text_typed_and_entered_brings_another_figure(page, lab, lab_folder, typing):
+    shutil.copy(typing, lab_folder / "notebooks")
+    open_notebook(page, lab, typing)
+    cell = cell_of(page, 0)
+    output, image = cell.locator(".jp-OutputArea-output"), cell.locator("figure img")
+    expect(output).to_contain_text("run this cell to type")  # and no error of a widget
+    expect(image).to_have_attribute("alt", "bars of dog")
+    cell.locator(".jp-InputPrompt").click()
+    page.keyboard.press("Control+Enter")
+    field = cell.get_by_label("word")
+    expect(field).to_have_value("dog", timeout=MINUTE)
+    expect(output).not_to_contain_text("run this cell to type")
+    before = image.get_attribute("src")
+    field.fill("horse")
+    field.press("Enter")
+    expect(image).to_have_attribute("alt", "bars of horse", timeout=MINUTE)
+    after = image.get_attribute("src")
+    assert after != before
+    field.fill("4 <dogs>")
+    field.press("Enter")
+    expect(cell.get_by_role("alert")).to_have_text(
+        "Letters are wanted, got '4 <dogs>'.", timeout=MINUTE
+    )
+    assert image.get_attribute("src") == after
+    assert not page.outside
+
+
+def test_without_a_kernel_a_page_shows_the_first_figure_of_a_text_field(page, typing):
+    page.goto(exported(typing, typing.parent).as_uri())
+    expect(page.locator("figure img")).to_have_attribute("alt", "bars of dog")
+    expect(page.get_by_text("run this cell to type")).to_be_visible()
+    assert page.get_by_text("VBox(").count() == 0
 
 
 def test_live_slides_show_a_cell_and_run_it(page, lab):
