@@ -189,7 +189,7 @@ def test_a_text_typed_and_entered_brings_another_figure(page, lab, lab_folder, t
     shutil.copy(typing, lab_folder / "notebooks")
     open_notebook(page, lab, typing)
     cell = cell_of(page, 0)
-    output, image = cell.locator(".jp-OutputArea-output"), cell.locator("figure img")
+    output, image = cell.locator(".jp-Cell-outputWrapper"), cell.locator("figure img")
     expect(output).to_contain_text("run this cell to type")  # and no error of a widget
     expect(image).to_have_attribute("alt", "bars of dog")
     cell.locator(".jp-InputPrompt").click()
