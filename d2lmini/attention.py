@@ -1,7 +1,9 @@
 """Attention: which keys may each query look at, and how much does it take from each?
 
 Papers: Bahdanau, Cho, Bengio 2015, https://arxiv.org/abs/1409.0473 (additive);
-Vaswani et al. 2017, section 3.2, https://arxiv.org/abs/1706.03762 (scaled dot product, heads)
+Vaswani et al. 2017, sections 3.2 and 3.5, https://arxiv.org/abs/1706.03762 (scaled dot product,
+heads, sinusoids); Su et al. 2021, https://arxiv.org/abs/2104.09864 (rotary);
+Press et al. 2022, https://arxiv.org/abs/2108.12409 (ALiBi)
 
 Masks, everywhere in d2lmini: bool, True = may attend, with axes (queries, keys) or
 (batch, queries or 1, keys).  F.scaled_dot_product_attention agrees; nn.MultiheadAttention means
@@ -168,9 +170,17 @@ class MultiHeadAttention(nn.Module):
 
     def forward(self, queries, keys, values, mask=None, need_weights=True):
         check_batch(queries, keys, values)
+        return self.attend(queries, *self.project(keys, values), mask, need_weights)
+
+    def project(self, keys, values):
+        """Keys and values as the heads see them, each (batch, heads, keys, d_head)."""
+        return self.split_heads(self.W_k(keys)), self.split_heads(self.W_v(values))
+
+    def attend(self, queries, k, v, mask=None, need_weights=True):
+        """The same with k, v = project(keys, values) at hand, for queries that come one by one."""
         q = self.split_heads(self.W_q(queries))  # (batch, heads, queries, d_head)
-        k = self.split_heads(self.W_k(keys))  # (batch, heads, keys, d_head)
-        v = self.split_heads(self.W_v(values))  # (batch, heads, keys, d_head)
+        if len(q) != len(k):
+            raise ValueError(f"{len(q)} sequences of queries, but {len(k)} of keys and values")
         mask = self.with_head_axis(mask, (*q.shape[:3], k.shape[2]))
         if need_weights:
             scores = q @ k.mT / math.sqrt(q.shape[-1])  # (batch, heads, queries, keys)
@@ -204,3 +214,75 @@ class MultiHeadAttention(nn.Module):
         allowed = mask.any(dim=-1, keepdim=True)  # (..., queries or 1, 1)
         heads = F.scaled_dot_product_attention(q, k, v, mask | ~allowed, dropout)
         return heads.masked_fill(~allowed, 0.0)
+
+
+# --- positions ---------------------------------------------------------------------------------
+
+
+def angles(length: int, d: int, *, start: int = 0, device=None) -> Tensor:
+    """Position times frequency, p / 10000^(2j/d), for p from start.  -> (length, d / 2), float64
+
+    Wavelengths run from 2 pi to almost 10000 times 2 pi positions.  ValueError if d is odd.
+    """
+    if d % 2:
+        raise ValueError(f"positions come in pairs of a sine and a cosine: d={d} must be even")
+    positions = torch.arange(start, start + length, dtype=torch.float64, device=device)
+    frequencies = 10000 ** (-torch.arange(0, d, 2, dtype=torch.float64, device=device) / d)
+    return positions.unsqueeze(1) * frequencies
+
+
+class PositionalEncoding(nn.Module):
+    """Add to each position p a vector of its own, sin and cos of p / 10000^(2j/d_model).
+
+    x (batch, positions, d_model) -> the same shape, after dropout
+    start: the position of the first, for a decoder that is given one token at a time.
+    Raises ValueError if d_model is odd, or for a position beyond max_length.
+    Source: Vaswani et al. 2017, section 3.5.
+    """
+
+    def __init__(self, *, d_model: int, max_length: int = 1000, dropout: float = 0.0):
+        super().__init__()
+        angle = angles(max_length, d_model)
+        table = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # sin, cos, sin, ...
+        self.register_buffer("P", table.to(torch.get_default_dtype()), persistent=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        end = start + x.shape[1]
+        if end > len(self.P):
+            raise ValueError(f"positions up to {end - 1}, but max_length={len(self.P)}")
+        return self.dropout(x + self.P[start:end])
+
+
+class LearnedPositions(PositionalEncoding):
+    """The same with a table that is learned: free in its shape, and without anything beyond it."""
+
+    def __init__(self, *, d_model: int, max_length: int = 1000, dropout: float = 0.0):
+        nn.Module.__init__(self)
+        self.P = nn.Parameter(torch.randn(max_length, d_model) * d_model**-0.5)
+        self.dropout = nn.Dropout(dropout)
+
+
+def rotate(x: Tensor, start: int = 0) -> Tensor:
+    """Rotary positions: turn each pair (2j, 2j+1) of queries or keys by p / 10000^(2j/d).
+
+    x: (..., positions, d), the first at position start.  The product of a turned query and a turned
+    key depends on how far they are apart, not on where they are.  Source: Su et al. 2021.
+    """
+    angle = angles(x.shape[-2], x.shape[-1], start=start, device=x.device)
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)  # rounded last
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+
+
+def alibi_bias(num_heads: int, num_queries: int, num_keys: int | None = None) -> Tensor:
+    """What ALiBi adds to the scores: minus slope times distance.  -> (heads, queries, keys)
+
+    Head h = 1, 2, ... has slope 2^(-8 h / num_heads).  The last query stands at the last key.
+    Source: Press et al. 2022, section 3, for num_heads a power of two.
+    """
+    num_keys = num_queries if num_keys is None else num_keys
+    slopes = 2.0 ** (-8 / num_heads * torch.arange(1, num_heads + 1))
+    queries = torch.arange(num_keys - num_queries, num_keys).unsqueeze(1)
+    distance = (queries - torch.arange(num_keys)).abs()
+    return -slopes[:, None, None] * distance

@@ -4,6 +4,7 @@ A model offers encode(source, mask) -> state and step(tokens, state) -> (logits,
 (batch,); the state offers select(rows), and weights (batch, keys) where the model attends.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,11 +20,14 @@ PAD, BOS, EOS = Vocabulary.pad_id, Vocabulary.bos_id, Vocabulary.eos_id
 class Decoded(NamedTuple):
     """ids: a list without <bos> and <eos> for each source.
 
-    weights: for each, (words and <eos>, source tokens), or None from a model without attention.
+    weights: for each, (words and <eos>, source tokens), from a Transformer (words and <eos>,
+    layers, heads, source tokens); None from a model without attention, and from beam search.
+    log_probs: for each, the sum over its words and <eos>, in nats; None from greedy.
     """
 
     ids: list[list[int]]
-    weights: list[Tensor] | None
+    weights: list[Tensor] | None = None
+    log_probs: list[float] | None = None
 
 
 def batch_of(source: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -50,18 +54,22 @@ def greedy(
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, got {max_length}")
     model.eval()
-    order = sorted(range(len(source)), key=lambda i: len(source[i]))
     ids, weights = [[] for _ in source], [None for _ in source]
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
+    for rows in by_length(source, batch_size):
         said, looked = greedy_batch(model, [source[i] for i in rows], max_length)
         for place, i in enumerate(rows):
             words = said[place].tolist()
             end = words.index(EOS) if EOS in words else len(words)
             ids[i] = words[:end]
             if looked is not None:
-                weights[i] = looked[place, : end + 1, : len(source[i])]
+                weights[i] = looked[place, : end + 1, ..., : len(source[i])]
     return Decoded(ids, weights if any(w is not None for w in weights) else None)
+
+
+def by_length(source, batch_size):
+    """Places of the sources in batches, those of like length together."""
+    order = sorted(range(len(source)), key=lambda i: len(source[i]))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
 def greedy_batch(model, source, max_length):
@@ -78,6 +86,73 @@ def greedy_batch(model, source, max_length):
         looked.append(getattr(state, "weights", None))
     attends = looked[0] is not None
     return torch.stack(said, dim=1), torch.stack(looked, dim=1) if attends else None
+
+
+@torch.no_grad()
+def beam(
+    model: nn.Module,
+    source: Sequence[Sequence[int]],
+    *,
+    width: int = 5,
+    length_penalty: float = 0.6,
+    max_length: int = 100,
+    batch_size: int = 32,
+) -> Decoded:
+    """Follow the `width` most likely beginnings; return the best of all sentences that ended.
+
+    Best: the highest log probability divided by ((5 + n) / 6) ** length_penalty, n words and <eos>
+    (Wu et al. 2016, equation 14, https://arxiv.org/abs/1609.08144); 0 turns the penalty off.
+    A beginning that has ended keeps its place among the `width`; a better one may push it out, but
+    it is not forgotten.  What has not ended after max_length words counts as it stands.
+    Width 1 is greedy search.  The model is put into eval mode.
+    Raises ValueError if width or max_length is below 1.
+    """
+    if width < 1 or max_length < 1:
+        raise ValueError(
+            f"width and max_length must be at least 1, got width={width}, max_length={max_length}"
+        )
+    model.eval()
+    ids, log_probs = [[] for _ in source], [0.0 for _ in source]
+    for rows in by_length(source, batch_size):
+        found = beam_batch(model, [source[i] for i in rows], width, length_penalty, max_length)
+        for i, (words, log_prob) in zip(rows, found, strict=True):
+            ids[i], log_probs[i] = words, log_prob
+    return Decoded(ids, None, log_probs)
+
+
+def beam_batch(model, source, width, length_penalty, max_length):
+    """[(words, log probability)], one for each source."""
+    size = len(source)
+    first = torch.arange(size).unsqueeze(1) * width  # (batch, 1): where each source's rows begin
+    state = model.encode(*batch_of(source)).select(torch.arange(size).repeat_interleave(width))
+    said = torch.full((size * width, 1), BOS)  # (batch * width, length)
+    total = torch.full((size, width), -torch.inf)  # log probability of each beginning
+    total[:, 0] = 0.0  # all are alike at first: one is enough
+    ended = torch.zeros(size * width, dtype=torch.bool)
+    best = [(-math.inf, [], 0.0) for _ in source]
+    for length in range(1, max_length + 1):
+        logits, state = model.step(said[:, -1], state)
+        logits[:, [PAD, BOS]] = -torch.inf
+        steps = logits.float().log_softmax(dim=-1)  # (batch * width, vocab)
+        steps[ended] = -torch.inf
+        steps[ended, EOS] = 0.0  # a sentence that has ended stays as it is
+        candidates = (total.view(-1, 1) + steps).view(size, -1)  # (batch, width * vocab)
+        total, places = candidates.topk(width, dim=-1)
+        rows = (first + places // steps.shape[1]).flatten()
+        words = (places % steps.shape[1]).flatten()
+        before = ended[rows]
+        ended = before | (words == EOS)
+        said, state = torch.cat([said[rows], words.unsqueeze(1)], dim=1), state.select(rows)
+        new = ended & ~before if length < max_length else ~before
+        for row in new.nonzero().flatten().tolist():
+            log_prob = total.flatten()[row].item()
+            score = log_prob / ((5 + length) / 6) ** length_penalty
+            if score > best[row // width][0]:
+                sentence = [word for word in said[row, 1:].tolist() if word != EOS]
+                best[row // width] = (score, sentence, log_prob)
+        if ended.all():
+            break
+    return [(sentence, log_prob) for _, sentence, log_prob in best]
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False):

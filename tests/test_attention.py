@@ -10,10 +10,15 @@ from torch import nn
 from d2lmini.attention import (
     AdditiveAttention,
     DotProductAttention,
+    LearnedPositions,
     MultiHeadAttention,
+    PositionalEncoding,
+    alibi_bias,
+    angles,
     causal_mask,
     masked_softmax,
     padding_mask,
+    rotate,
 )
 
 examples = settings(derandomize=True, deadline=None, max_examples=50)
@@ -384,7 +389,187 @@ def test_multi_head_refuses_a_mask_that_does_not_fit(shape):
     assert str(shape) in str(error.value)
 
 
+def test_multi_head_refuses_batches_that_differ_even_for_keys_that_are_projected():
+    attention, x = MultiHeadAttention(d_model=8, num_heads=2), torch.randn(3, 4, 8)
+    k, v = attention.project(x[:1], x[:1])
+    with pytest.raises(ValueError, match="3 sequences of queries, but 1 of keys and values"):
+        attention.attend(x, k, v)
+
+
 @pytest.mark.parametrize("num_heads", [0, 3])
 def test_heads_must_divide_the_width(num_heads):
     with pytest.raises(ValueError, match=f"num_heads={num_heads} must divide d_model=8"):
         MultiHeadAttention(d_model=8, num_heads=num_heads)
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_queries_may_come_one_by_one_with_the_keys_projected_once(need_weights):
+    torch.manual_seed(0)
+    attention = MultiHeadAttention(d_model=8, num_heads=2, bias=True)
+    q, k, v = torch.randn(2, 3, 8), torch.randn(2, 4, 8), torch.randn(2, 4, 8)
+    mask = padding_mask(torch.tensor([4, 2]), 4)
+    output, weights = attention(q, k, v, mask)
+    projected = attention.project(k, v)
+    assert [tuple(x.shape) for x in projected] == [(2, 2, 4, 4)] * 2
+    for i in range(3):
+        found, looked = attention.attend(q[:, i : i + 1], *projected, mask, need_weights)
+        torch.testing.assert_close(found, output[:, i : i + 1])
+        if need_weights:
+            torch.testing.assert_close(looked, weights[:, :, i : i + 1])
+
+
+# --- positions ---
+
+
+@examples
+@given(st.integers(0, 9), st.integers(1, 5), st.integers(0, 500))
+def test_the_sinusoids_are_the_papers_formula(length, pairs, start):
+    d = 2 * pairs
+    angle = angles(length, d, start=start)
+    assert angle.shape == (length, pairs) and angle.dtype == torch.float64
+    positions = PositionalEncoding(d_model=d, max_length=start + length)
+    table = positions(torch.zeros(1, length, d), start)[0]
+    for p in range(length):
+        for j in range(pairs):
+            expected = (start + p) / 10000 ** (2 * j / d)
+            assert angle[p, j].item() == pytest.approx(expected, rel=1e-12)
+            assert table[p, 2 * j].item() == pytest.approx(math.sin(expected), abs=1e-6)
+            assert table[p, 2 * j + 1].item() == pytest.approx(math.cos(expected), abs=1e-6)
+
+
+def sinusoids(length, d):
+    return PositionalEncoding(d_model=d, max_length=length).P.double()
+
+
+def test_one_rotation_takes_every_position_k_further():
+    """p_(i+k) = R_k p_i, with R_k the same for all i: blocks that turn each pair."""
+    table, k = sinusoids(50, 6), 7
+    blocks = [
+        torch.tensor([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]], dtype=torch.double)
+        for a in (k / 10000 ** (j / 6) for j in (0, 2, 4))
+    ]
+    R = torch.block_diag(*blocks)
+    torch.testing.assert_close(R @ R.T, torch.eye(6, dtype=torch.double))
+    torch.testing.assert_close(table[:-k] @ R.T, table[k:], rtol=0, atol=1e-6)
+
+
+def test_the_product_of_two_sinusoids_depends_on_their_distance_alone():
+    products = sinusoids(40, 8) @ sinusoids(40, 8).T
+    for distance in range(40):
+        same = products.diagonal(distance)
+        torch.testing.assert_close(same, same[:1].expand_as(same), rtol=0, atol=1e-5)
+    assert products.diagonal(0)[0].item() == pytest.approx(4)  # d / 2, its length squared
+    assert (products[0, 1:] < 3.99).all()
+
+
+@pytest.mark.parametrize("kind", [PositionalEncoding, LearnedPositions])
+def test_positions_are_added_from_start_on(kind):
+    positions, x = kind(d_model=8, max_length=10), torch.randn(2, 9, 8)
+    whole = positions(x)
+    torch.testing.assert_close(whole, x + positions.P[:9])
+    for start in range(9):
+        torch.testing.assert_close(positions(x[:, start:], start), whole[:, start:])
+
+
+@pytest.mark.parametrize("kind", [PositionalEncoding, LearnedPositions])
+def test_positions_beyond_max_length_are_refused_with_both_numbers(kind):
+    positions = kind(d_model=8, max_length=10)
+    assert positions(torch.zeros(1, 3, 8), 7).shape == (1, 3, 8)
+    for length, start, last in ((11, 0, 10), (3, 8, 10), (1, 12, 12)):
+        with pytest.raises(ValueError, match=f"positions up to {last}, but max_length=10"):
+            positions(torch.zeros(1, length, 8), start)
+
+
+@pytest.mark.parametrize("make", [lambda: PositionalEncoding(d_model=7), lambda: angles(3, 7)])
+def test_an_odd_width_is_refused_for_it_has_no_pairs(make):
+    with pytest.raises(ValueError, match="d=7 must be even"):
+        make()
+
+
+@pytest.mark.parametrize("kind", [PositionalEncoding, LearnedPositions])
+def test_dropout_follows_the_sum(kind):
+    torch.manual_seed(0)
+    positions, x = kind(d_model=8, dropout=0.5), torch.full((1, 50, 8), 9.0)
+    output = positions(x)
+    dropped = output == 0
+    assert 0.4 < dropped.float().mean() < 0.6
+    torch.testing.assert_close(output, (2 * (x + positions.P[:50])).masked_fill(dropped, 0.0))
+    torch.testing.assert_close(positions.eval()(x), x + positions.P[:50])
+
+
+def test_sinusoids_are_no_parameters_and_not_stored_but_learned_positions_are():
+    assert not PositionalEncoding(d_model=8).state_dict()
+    assert not list(PositionalEncoding(d_model=8).parameters())
+    learned = LearnedPositions(d_model=8, max_length=10)
+    assert {name: tuple(p.shape) for name, p in learned.named_parameters()} == {"P": (10, 8)}
+    learned(torch.zeros(1, 3, 8), 4).sum().backward()
+    assert learned.P.grad.sum(1).tolist() == [0] * 4 + [8] * 3 + [0] * 3
+    lengths = LearnedPositions(d_model=64, max_length=500).P.norm(dim=1)
+    assert lengths.mean().item() == pytest.approx(1, abs=0.05)
+
+
+@examples
+@given(sizes, sizes, sizes, st.integers(0, 300), st.integers(0, 999))
+def test_rotation_is_multiplication_by_a_complex_number_of_length_one(
+    batch, length, pairs, start, seed
+):
+    torch.manual_seed(seed)
+    x = torch.randn(batch, 2, length, 2 * pairs, dtype=torch.float64, requires_grad=True)
+    numbers = torch.view_as_complex(x.unflatten(-1, (pairs, 2)))
+    frequencies = 10000.0 ** (-torch.arange(pairs, dtype=torch.float64) / pairs)
+    angle = torch.arange(start, start + length).unsqueeze(1) * frequencies
+    expected = torch.view_as_real(numbers * torch.exp(1j * angle)).flatten(-2)
+    found = rotate(x, start)
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad((r * x.detach().roll(1)).sum(), x) for r in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+@examples
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 30), st.integers(0, 999))
+def test_the_score_of_turned_vectors_depends_on_their_offset_alone(here, there, offset, seed):
+    torch.manual_seed(seed)
+    q, k = torch.randn(2, 1, 6, dtype=torch.float64)
+    scores = [(rotate(q, p + offset) @ rotate(k, p).T).item() for p in (here, there)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-9)
+
+
+def test_rotation_keeps_lengths_and_the_first_position_and_may_start_anywhere():
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 20, 8)
+    turned = rotate(x)
+    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
+    assert torch.equal(turned[..., 0, :], x[..., 0, :])
+    for start in (1, 7, 19):
+        torch.testing.assert_close(rotate(x[..., start:, :], start), turned[..., start:, :])
+    with pytest.raises(ValueError, match="d=7 must be even"):
+        rotate(x[..., :7])
+
+
+@pytest.mark.parametrize("dtype", DTYPES[:3])
+def test_rotation_is_as_exact_as_its_numbers(dtype):
+    """The angle itself, 399 say, has too many digits for float16 and bfloat16."""
+    torch.manual_seed(0)
+    x = torch.randn(400, 8, dtype=torch.float64).to(dtype)
+    turned = rotate(x)
+    assert turned.dtype == dtype
+    error = (turned.double() - rotate(x.double())).abs().max().item()
+    assert error <= 8 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize(("heads", "queries", "keys"), [(1, 3, 3), (4, 5, 5), (8, 2, 6), (2, 1, 4)])
+def test_alibi_takes_slope_times_distance_from_each_score(heads, queries, keys):
+    bias = alibi_bias(heads, queries, keys)
+    assert bias.shape == (heads, queries, keys)
+    for h in range(heads):
+        for i in range(queries):
+            for j in range(keys):
+                distance = abs(keys - queries + i - j)  # the last query stands at the last key
+                assert bias[h, i, j].item() == pytest.approx(-distance / 2 ** (8 * (h + 1) / heads))
+    assert not bias[:, -1, -1].any()
+
+
+def test_alibi_slopes_of_eight_heads_are_a_half_a_quarter_and_so_on():
+    assert (-alibi_bias(8, 2)[:, 1, 0]).tolist() == [2.0**-h for h in range(1, 9)]
+    assert torch.equal(alibi_bias(4, 6), alibi_bias(4, 6, 6))
+    assert torch.equal(alibi_bias(4, 2, 6), alibi_bias(4, 6)[:, -2:])

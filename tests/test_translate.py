@@ -1,16 +1,44 @@
 """Decoding and its measures, against one sentence at a time, the formula and hand counts."""
 
+import itertools
 import math
 from collections import Counter
+from typing import NamedTuple
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_attention import examples
 from test_seq2seq import DECODERS, small
+from test_transformer import SIZES, TRANSFORMERS, shaken
+from test_transformer import small as small_transformer
+from torch import nn
 
-from d2lmini.translate import alignment_error_rate, batch_of, bleu, greedy
+from d2lmini.seq2seq import Seq2Seq, Seq2SeqEncoder
+from d2lmini.transformer import Transformer
+from d2lmini.translate import alignment_error_rate, batch_of, beam, bleu, greedy
 
-both = pytest.mark.parametrize("kind", DECODERS, ids=["plain", "attention"])
+few = settings(examples, max_examples=10)
+KINDS = [*DECODERS, *TRANSFORMERS]
+every = pytest.mark.parametrize("kind", KINDS, ids=["plain", "attention", "post-norm", "pre-norm"])
 SOURCES = [[4, 5, 6], [], [7], [4] * 500, [8, 9, 10, 4, 5], [5, 5]]
+
+
+def model_of(kind):
+    return small(kind) if kind in DECODERS else small_transformer(kind)
+
+
+def tiny(kind, seed):
+    """Four words can be said: <eos>, <unk>, 4 and 5."""
+    torch.manual_seed(seed)
+    if kind in TRANSFORMERS:
+        model = kind(source_vocab_size=11, target_vocab_size=6, **SIZES)
+    else:
+        encoder = Seq2SeqEncoder(vocab_size=11, d_embed=4, d_hidden=5)
+        decoder = kind(vocab_size=6, d_embed=6, d_hidden=7, d_memory=10)
+        model = Seq2Seq(encoder, decoder)
+    return shaken(model).double()
 
 
 def one_by_one(model, ids, max_length):
@@ -28,36 +56,275 @@ def one_by_one(model, ids, max_length):
     return words
 
 
-@both
+@every
 def test_batched_greedy_gives_what_one_sentence_at_a_time_gives(kind):
-    model = small(kind)
-    found = greedy(model, SOURCES, max_length=12, batch_size=4)
-    assert found.ids == [one_by_one(model, ids, 12) for ids in SOURCES]
+    for model in (model_of(kind), *(tiny(kind, seed) for seed in range(3))):
+        found = greedy(model, SOURCES, max_length=12, batch_size=4)
+        assert found.ids == [one_by_one(model, ids, 12) for ids in SOURCES]
 
 
 def test_weights_come_for_each_word_and_each_source_token():
     found = greedy(small(DECODERS[1]), SOURCES, max_length=5)
     for ids, source, weights in zip(found.ids, SOURCES, found.weights, strict=True):
-        assert weights.shape[1] == len(source)
-        assert weights.shape[0] in (len(ids), len(ids) + 1)  # with <eos>, if it came
+        assert weights.shape == (len([*ids, 2][:5]), len(source))  # with <eos>, if it came in time
         if source:
             torch.testing.assert_close(weights.sum(1), torch.ones(len(weights)).double())
     assert greedy(small(DECODERS[0]), SOURCES, max_length=5).weights is None
 
 
-def test_a_sentence_ends_at_eos_and_at_max_length_and_never_says_pad_or_bos():
-    model = small(DECODERS[0])
+def test_a_transformers_weights_are_those_of_teacher_forcing():
+    lengths = set()
+    for seed in range(8):
+        model = tiny(TRANSFORMERS[seed % 2], seed)
+        found = greedy(model, SOURCES, max_length=12)
+        for ids, source, weights in zip(found.ids, SOURCES, found.weights, strict=True):
+            said = [*ids, 2][:12]
+            target = torch.tensor([[1, *said[:-1]]])
+            _, looked = model(*batch_of([source]), target, need_weights=True)
+            expected = looked.cross[0, ..., : len(source)].movedim(2, 0)  # words first
+            torch.testing.assert_close(weights, expected)
+            lengths.add(len(ids))
+    assert {0, 12} < lengths  # some ended at once, some never, some between
+
+
+@every
+@pytest.mark.parametrize("search", [greedy, beam])
+def test_the_search_stops_when_all_have_ended(kind, search):
+    model, steps = tiny(kind, 0), []
+    step = model.step
+
+    def counted(tokens, state):
+        logits, state = step(tokens, state)
+        logits[:, 2] = 50.0 if len(steps) == 2 else -50.0  # <eos> is the third word of all
+        steps.append(tokens)
+        return logits, state
+
+    model.step = counted
+    found = search(model, SOURCES[:3], max_length=20)
+    assert [len(ids) for ids in found.ids] == [2, 2, 2] and len(steps) == 3
+
+
+@every
+@pytest.mark.parametrize("search", [greedy, beam])
+def test_a_sentence_ends_at_eos_and_at_max_length_and_never_says_pad_or_bos(kind, search):
+    model = model_of(kind)
     with torch.no_grad():
         model.decoder.embedding.weight[:2] *= 100
-    for ids in greedy(model, SOURCES, max_length=3).ids:
+    for ids in search(model, SOURCES, max_length=3).ids:
         assert len(ids) <= 3
         assert not {0, 1, 2} & set(ids)
 
 
-def test_no_sentence_gives_no_translation_and_a_wrong_length_is_named():
-    assert greedy(small(DECODERS[0]), []).ids == []
+@every
+@pytest.mark.parametrize("search", [greedy, beam])
+def test_no_sentence_gives_no_translation_and_dropout_is_off(kind, search):
+    model = model_of(kind).train()
+    assert search(model, []).ids == []
+    assert not model.training
+
+
+def test_a_wrong_length_is_named():
     with pytest.raises(ValueError, match="max_length must be at least 1, got 0"):
         greedy(small(DECODERS[0]), SOURCES, max_length=0)
+
+
+# --- beam search ---
+
+
+def log_probs(model, source, said):
+    """Teacher forcing: log probabilities of the words said (batch, length), (batch, length)."""
+    target = nn.functional.pad(said[:, :-1], (1, 0), value=1)
+    logits, _ = model(*batch_of([source] * len(said)), target)
+    logits[..., [0, 1]] = -math.inf
+    return logits.log_softmax(dim=-1).gather(2, said.unsqueeze(2)).squeeze(2)
+
+
+def score(log_prob, length, penalty):
+    return log_prob / ((5 + length) / 6) ** penalty
+
+
+def all_sentences(model, source, max_length):
+    """[(what is said, log probability)] of all there are."""
+    found = []
+    for length in range(1, max_length + 1):
+        last = (2, 3, 4, 5) if length == max_length else (2,)
+        said = list(itertools.product(*[(3, 4, 5)] * (length - 1), last))
+        totals = log_probs(model, source, torch.tensor(said)).sum(dim=1)
+        found += zip(said, totals.tolist(), strict=True)
+    return found
+
+
+@torch.no_grad()
+def naive_beam(model, source, width, penalty, max_length):
+    """One source, a list of beginnings, each extended by teacher forcing from the start."""
+    beginnings, best = [(0.0, ())], (-math.inf,)
+    for length in range(1, max_length + 1):
+        candidates = [(total, said) for total, said in beginnings if 2 in said]
+        longer = [(*said, word) for _, said in beginnings if 2 not in said for word in (2, 3, 4, 5)]
+        if longer:
+            totals = log_probs(model, source, torch.tensor(longer)).sum(dim=1)
+            candidates += zip(totals.tolist(), longer, strict=True)
+        beginnings = sorted(candidates, reverse=True)[:width]
+        for total, said in beginnings:
+            if len(said) == length and (2 in said or length == max_length):
+                best = max(best, (score(total, length, penalty), said, total))
+    return [word for word in best[1] if word != 2], best[2]
+
+
+@every
+@few
+@given(st.integers(0, 999), st.sampled_from([0.0, 0.6, 1.0]), st.sampled_from([3, 4]))
+def test_a_beam_that_is_wide_enough_finds_the_best_of_all_sentences(
+    kind, seed, penalty, max_length
+):
+    model, source = tiny(kind, seed), [4, 5, 6]
+    everything = all_sentences(model, source, max_length)
+    assert len(everything) == {3: 40, 4: 121}[max_length]
+    assert sum(math.exp(total) for _, total in everything) == pytest.approx(1)
+    said, total = max(everything, key=lambda one: score(one[1], len(one[0]), penalty))
+    best = score(total, len(said), penalty)
+    options = {"length_penalty": penalty, "max_length": max_length}
+    found = beam(model, [source], width=len(everything), **options)
+    assert found.ids == [[word for word in said if word != 2]]
+    assert found.log_probs == pytest.approx([total], abs=1e-5)
+    totals = {tuple(w for w in said if w != 2): (t, len(said)) for said, t in everything}
+    for width in (1, 2, 3, 5, 8):
+        found = beam(model, [source], width=width, **options)
+        total, length = totals[tuple(found.ids[0])]
+        assert found.log_probs == pytest.approx([total], abs=1e-5)
+        assert score(total, length, penalty) <= best + 1e-9
+
+
+def test_a_narrow_beam_misses_some_and_the_penalty_matters():
+    """The comparison above can fail."""
+    models = [tiny(Transformer, seed) for seed in range(20)]
+    found = {
+        (width, penalty): [
+            beam(m, [[4, 5, 6]], width=width, length_penalty=penalty, max_length=4).ids
+            for m in models
+        ]
+        for width in (1, 121)
+        for penalty in (0.0, 1.0)
+    }
+    assert found[1, 0.0] != found[121, 0.0]
+    assert found[121, 0.0] != found[121, 1.0]
+
+
+@every
+@few
+@given(
+    st.integers(0, 999),
+    st.sampled_from([0.0, 0.6, 1.0, 3.0]),
+    st.integers(1, 5),
+    st.integers(1, 6),
+)
+def test_beams_side_by_side_are_lists_of_beginnings(kind, seed, penalty, width, max_length):
+    model, sources = tiny(kind, seed), [[4, 5, 6], [], [7], [8, 9, 10, 4, 5]]
+    found = beam(model, sources, width=width, length_penalty=penalty, max_length=max_length)
+    for i, source in enumerate(sources):
+        ids, total = naive_beam(model, source, width, penalty, max_length)
+        assert found.ids[i] == ids
+        assert found.log_probs[i] == pytest.approx(total, abs=1e-5)
+
+
+class Said(NamedTuple):
+    words: torch.Tensor  # (batch, length), without <bos>
+
+    def select(self, rows):
+        return Said(self.words[rows])
+
+
+class ByHand(nn.Module):
+    """{what was said: {word: probability}}; after anything else, <eos>."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def encode(self, source, mask):
+        return Said(torch.zeros(len(source), 0, dtype=torch.long))
+
+    def step(self, tokens, state):
+        words = torch.cat([state.words, tokens.unsqueeze(1)], dim=1)
+        probabilities = torch.zeros(len(words), 6)
+        for row, (_, *said) in enumerate(words.tolist()):
+            for word, p in self.table.get(tuple(said), {2: 1.0}).items():
+                probabilities[row, word] = p
+        return probabilities.log(), Said(words)
+
+
+def test_a_sentence_that_has_ended_keeps_its_place_in_the_beam():
+    """<eos> of 0.4 and 4 4 of 0.204 leave no place among two to 4 5 of 0.198, which would win."""
+    quarters = dict.fromkeys((2, 3, 4, 5), 0.25)
+    model = ByHand({(): {2: 0.4, 4: 0.6}, (4,): {4: 0.34, 5: 0.33, 3: 0.33}, (4, 4): quarters})
+    options = {"length_penalty": 9.0, "max_length": 3}
+    found = beam(model, [[]], width=2, **options)
+    assert found.ids[0][:2] == [4, 4]
+    assert found.log_probs == pytest.approx([math.log(0.6 * 0.34 / 4)])
+    found = beam(model, [[]], width=4, **options)
+    assert found.ids[0] in ([4, 5], [4, 3])
+    assert found.log_probs == pytest.approx([math.log(0.6 * 0.33)])
+
+
+def test_a_sentence_that_was_pushed_out_of_the_beam_is_not_forgotten():
+    """<eos> of 0.3 gives way to two beginnings of 0.35, which then divide into four."""
+    halves = {4: 0.5, 5: 0.5}
+    model = ByHand({(): {2: 0.3, 4: 0.7}, (4,): halves, (4, 4): halves, (4, 5): halves})
+    found = beam(model, [[]], width=2, length_penalty=0.0, max_length=4)
+    assert found.ids == [[]] and found.log_probs == pytest.approx([math.log(0.3)])
+    found = beam(model, [[]], width=2, length_penalty=3.0, max_length=4)
+    assert len(found.ids[0]) == 3 and found.log_probs == pytest.approx([math.log(0.7 / 4)])
+
+
+@every
+def test_a_beam_of_width_one_is_greedy_search(kind):
+    for model in (model_of(kind), tiny(kind, 1)):
+        expected = greedy(model, SOURCES, max_length=9).ids
+        for penalty in (0.0, 0.6, 2.0):
+            found = beam(model, SOURCES, width=1, length_penalty=penalty, max_length=9)
+            assert found.ids == expected and found.weights is None
+
+
+@every
+def test_batched_beams_are_what_each_sentence_gives_alone(kind):
+    """In the batch of all six, 500 words stand beside none: all but one are padded."""
+    options = {"width": 3, "max_length": 8, "length_penalty": 1.0}
+    for model in (model_of(kind), tiny(kind, 1)):
+        alone = [beam(model, [ids], **options) for ids in SOURCES]
+        for batch_size in (2, 6):
+            found = beam(model, SOURCES, batch_size=batch_size, **options)
+            assert found.ids == [one.ids[0] for one in alone]
+            assert found.log_probs == pytest.approx([one.log_probs[0] for one in alone], abs=1e-5)
+
+
+@every
+def test_log_probabilities_are_those_of_teacher_forcing(kind):
+    for model in (model_of(kind), tiny(kind, 1)):
+        found = beam(model, SOURCES, width=4, max_length=6)
+        for ids, source, total in zip(found.ids, SOURCES, found.log_probs, strict=True):
+            said = torch.tensor([[*ids, 2][:6]])  # <eos> counts, if it came in time
+            assert total == pytest.approx(log_probs(model, source, said).sum().item(), abs=1e-5)
+
+
+@every
+@few
+@given(st.integers(0, 999), st.integers(1, 6))
+def test_a_stronger_length_penalty_never_gives_a_shorter_sentence(kind, seed, width):
+    """The penalty chooses among the same sentences, whatever it is, so this can be proven."""
+    model, sources = tiny(kind, seed), [[4, 5, 6], [], [7]]
+    lengths = [
+        [len(ids) for ids in beam(model, sources, width=width, length_penalty=p, max_length=6).ids]
+        for p in (-1.0, 0.0, 0.6, 1.0, 3.0)
+    ]
+    for shorter, longer in itertools.pairwise(lengths):
+        assert all(a <= b for a, b in zip(shorter, longer, strict=True))
+
+
+@pytest.mark.parametrize(("width", "max_length"), [(0, 5), (-1, 5), (3, 0)])
+def test_a_beam_without_width_or_length_is_named(width, max_length):
+    wanted = f"must be at least 1, got width={width}, max_length={max_length}"
+    with pytest.raises(ValueError, match=wanted):
+        beam(small(DECODERS[0]), SOURCES, width=width, max_length=max_length)
 
 
 # --- BLEU ---

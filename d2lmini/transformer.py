@@ -1,0 +1,332 @@
+"""The Transformer: attention, a small network at each position, and a path around both.
+
+Paper: Vaswani et al. 2017, "Attention Is All You Need", https://arxiv.org/abs/1706.03762
+
+The plain classes put layer norm after each sum, as the paper does (post-norm); their PreNorm
+siblings put it at the entry of each sublayer and once more at the end (Xiong et al. 2020,
+https://arxiv.org/abs/2002.04745).  Projections have biases, as in torch and BERT; dropout is where
+the paper has it: on embeddings and on what each sublayer adds.
+
+Tokens are ids (batch, length), padded at the end; `mask` (batch, 1, keys) is True at real tokens.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from d2lmini.attention import MultiHeadAttention, PositionalEncoding, causal_mask
+
+# --- the parts ---------------------------------------------------------------------------------
+
+
+class PositionWiseFFN(nn.Module):
+    """The same two layers at every position alone: W_2 max(0, W_1 x).
+
+    x (..., d_model) -> (..., d_model)          Source: section 3.3.
+    """
+
+    def __init__(self, *, d_model: int, d_hidden: int):
+        super().__init__()
+        self.W_1 = nn.Linear(d_model, d_hidden)
+        self.W_2 = nn.Linear(d_hidden, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.W_2(torch.relu(self.W_1(x)))
+
+
+class AddNorm(nn.Module):
+    """Add what a sublayer says to what went in, then normalise: norm(x + dropout(y)).
+
+    x, y (..., d_model) -> (..., d_model)       Source: sections 3.1 and 5.4.
+    """
+
+    def __init__(self, *, d_model: int, dropout: float = 0.0):
+        super().__init__()
+        self.norm = nn.LayerNorm(d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.norm(x + self.dropout(y))
+
+
+# --- encoder -----------------------------------------------------------------------------------
+
+
+class TransformerEncoderBlock(nn.Module):
+    """Self-attention, then the position-wise network, each followed by add & norm.
+
+    x (batch, positions, d_model), mask as MultiHeadAttention takes it
+    -> x, and with need_weights weights (batch, heads, positions, positions), else None
+    """
+
+    def __init__(self, *, d_model: int, d_hidden: int, num_heads: int, dropout: float = 0.0):
+        super().__init__()
+        self.attention = MultiHeadAttention(d_model=d_model, num_heads=num_heads, bias=True)
+        self.add_norm1 = AddNorm(d_model=d_model, dropout=dropout)
+        self.ffn = PositionWiseFFN(d_model=d_model, d_hidden=d_hidden)
+        self.add_norm2 = AddNorm(d_model=d_model, dropout=dropout)
+
+    def forward(self, x, mask=None, need_weights=False):
+        attended, weights = self.attention(x, x, x, mask, need_weights)
+        x = self.add_norm1(x, attended)
+        return self.add_norm2(x, self.ffn(x)), weights
+
+
+class PreNormEncoderBlock(TransformerEncoderBlock):
+    """The same parts in another order: each sublayer normalises what it reads, never the sum."""
+
+    def forward(self, x, mask=None, need_weights=False):
+        y = self.add_norm1.norm(x)
+        attended, weights = self.attention(y, y, y, mask, need_weights)
+        x = x + self.add_norm1.dropout(attended)
+        return x + self.add_norm2.dropout(self.ffn(self.add_norm2.norm(x))), weights
+
+
+class TransformerEncoder(nn.Module):
+    """Embed tokens, scaled by sqrt(d_model), add positions, then num_layers blocks.
+
+    tokens (batch, positions), mask (batch, 1, positions)
+    -> x (batch, positions, d_model), and with need_weights weights
+    (batch, layers, heads, positions, positions), else None
+    Raises ValueError for more than max_length positions.
+    """
+
+    block = TransformerEncoderBlock
+    last_norm = nn.Identity  # it takes the width, and does nothing
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        d_model: int,
+        d_hidden: int,
+        num_heads: int,
+        num_layers: int,
+        dropout: float = 0.0,
+        max_length: int = 1000,
+    ):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, d_model)
+        self.positions = PositionalEncoding(d_model=d_model, max_length=max_length, dropout=dropout)
+        self.blocks = nn.ModuleList(
+            self.block(d_model=d_model, d_hidden=d_hidden, num_heads=num_heads, dropout=dropout)
+            for _ in range(num_layers)
+        )
+        self.norm = self.last_norm(d_model)
+        initialise(self)
+
+    def embed(self, tokens: Tensor, start: int = 0) -> Tensor:
+        """tokens (batch, positions), the first at position start -> (batch, positions, d_model)"""
+        scale = math.sqrt(self.embedding.embedding_dim)
+        return self.positions(self.embedding(tokens) * scale, start)
+
+    def forward(self, tokens, mask=None, need_weights=False):
+        x, weights = self.embed(tokens), []
+        for block in self.blocks:
+            x, looked = block(x, mask, need_weights)
+            weights.append(looked)
+        return self.norm(x), torch.stack(weights, dim=1) if need_weights else None
+
+
+class PreNormEncoder(TransformerEncoder):
+    """Pre-norm blocks and, because nothing has normalised their sum, one norm after the last."""
+
+    block, last_norm = PreNormEncoderBlock, nn.LayerNorm
+
+
+# --- decoder -----------------------------------------------------------------------------------
+
+
+class Cache(NamedTuple):
+    """What a decoder block need not compute again, each (batch, heads, positions, d_head)."""
+
+    k: Tensor | None  # keys and values of the target so far
+    v: Tensor | None
+    k_read: Tensor  # keys and values of the source
+    v_read: Tensor
+
+    def grown(self, k: Tensor, v: Tensor) -> "Cache":
+        """With the keys and values of the next positions."""
+        if self.k is not None:
+            k, v = torch.cat([self.k, k], dim=2), torch.cat([self.v, v], dim=2)
+        return self._replace(k=k, v=v)
+
+
+class TransformerDecoderBlock(nn.Module):
+    """Causal self-attention, attention to what the encoder says, the position-wise network.
+
+    x (batch, length, d_model), memory (batch, keys, d_model), mask (batch, 1, keys) of the memory
+    -> x, and with need_weights the weights of both attentions, (batch, heads, length, length) and
+    (batch, heads, length, keys), else two None
+    """
+
+    def __init__(self, *, d_model: int, d_hidden: int, num_heads: int, dropout: float = 0.0):
+        super().__init__()
+        self.attention = MultiHeadAttention(d_model=d_model, num_heads=num_heads, bias=True)
+        self.add_norm1 = AddNorm(d_model=d_model, dropout=dropout)
+        self.cross = MultiHeadAttention(d_model=d_model, num_heads=num_heads, bias=True)
+        self.add_norm2 = AddNorm(d_model=d_model, dropout=dropout)
+        self.ffn = PositionWiseFFN(d_model=d_model, d_hidden=d_hidden)
+        self.add_norm3 = AddNorm(d_model=d_model, dropout=dropout)
+
+    def forward(self, x, memory, mask=None, need_weights=False):
+        cache = Cache(None, None, *self.cross.project(memory, memory))
+        causal = causal_mask(x.shape[1], device=x.device)
+        x, weights, _ = self.advance(x, cache, causal, mask, need_weights)
+        return x, weights
+
+    def advance(self, x, cache, causal, mask, need_weights=False):
+        """Positions x that follow those of the cache -> x, weights, the cache with them in it"""
+        cache = cache.grown(*self.attention.project(x, x))
+        attended, own = self.attention.attend(x, cache.k, cache.v, causal, need_weights)
+        x = self.add_norm1(x, attended)
+        attended, cross = self.cross.attend(x, cache.k_read, cache.v_read, mask, need_weights)
+        x = self.add_norm2(x, attended)
+        return self.add_norm3(x, self.ffn(x)), (own, cross), cache
+
+
+class PreNormDecoderBlock(TransformerDecoderBlock):
+    """The same parts in another order: each sublayer normalises what it reads."""
+
+    def advance(self, x, cache, causal, mask, need_weights=False):
+        y = self.add_norm1.norm(x)
+        cache = cache.grown(*self.attention.project(y, y))
+        attended, own = self.attention.attend(y, cache.k, cache.v, causal, need_weights)
+        x = x + self.add_norm1.dropout(attended)
+        y = self.add_norm2.norm(x)
+        attended, cross = self.cross.attend(y, cache.k_read, cache.v_read, mask, need_weights)
+        x = x + self.add_norm2.dropout(attended)
+        return x + self.add_norm3.dropout(self.ffn(self.add_norm3.norm(x))), (own, cross), cache
+
+
+class State(NamedTuple):
+    """What the decoder knows between two words."""
+
+    caches: list[Cache]  # of each block
+    mask: Tensor  # (batch, 1, keys), bool
+    position: int = 0  # of the next word
+    weights: Tensor | None = None  # (batch, layers, heads, keys): where the last step looked
+
+    def select(self, rows: Tensor) -> "State":
+        """The states of these rows of the batch, in this order.  rows: ids (rows,)"""
+        caches = [Cache(*(t if t is None else t[rows] for t in cache)) for cache in self.caches]
+        weights = self.weights if self.weights is None else self.weights[rows]
+        return State(caches, self.mask[rows], self.position, weights)
+
+
+class TransformerDecoder(TransformerEncoder):
+    """Write the target word by word, or, with the true words given, all positions at once.
+
+    It embeds and stacks blocks as the encoder does; it also attends to what the encoder said.
+    The logits compare the last block's output with the embeddings of all words: the output layer
+    shares its weights with the embedding (Press and Wolf 2017).
+    """
+
+    block, last_norm = TransformerDecoderBlock, nn.Identity
+
+    def first_state(self, memory: Tensor, mask: Tensor) -> State:
+        """The state before the first word, from what the encoder said."""
+        caches = [Cache(None, None, *block.cross.project(memory, memory)) for block in self.blocks]
+        return State(caches, mask)
+
+    def advance(self, tokens: Tensor, state: State, need_weights: bool = False):
+        """tokens (batch, length), the next words -> logits (batch, length, vocab), weights, state
+
+        weights: two tensors (batch, layers, heads, length, ...), to the target and to the source.
+        """
+        x, length = self.embed(tokens, state.position), tokens.shape[1]
+        causal = None  # a single word may see all that is there
+        if length > 1:
+            causal = causal_mask(state.position + length, device=x.device)[state.position :]
+        caches, looked = [], []
+        for block, cache in zip(self.blocks, state.caches, strict=True):
+            x, weights, cache = block.advance(x, cache, causal, state.mask, need_weights)
+            caches.append(cache)
+            looked.append(weights)
+        logits = self.norm(x) @ self.embedding.weight.T
+        weights = (
+            [torch.stack(w, dim=1) for w in zip(*looked, strict=True)] if need_weights else None
+        )
+        return logits, weights, State(caches, state.mask, state.position + length)
+
+    def forward(self, target, memory, mask=None, need_weights=False):
+        """Teacher forcing: each position sees the true words up to its own."""
+        return self.advance(target, self.first_state(memory, mask), need_weights)[:2]
+
+
+class PreNormDecoder(TransformerDecoder):
+    """Pre-norm blocks and one norm after the last."""
+
+    block, last_norm = PreNormDecoderBlock, nn.LayerNorm
+
+
+# --- both --------------------------------------------------------------------------------------
+
+
+class Weights(NamedTuple):
+    """Where all heads look: (batch, layers, heads, queries, keys), before dropout."""
+
+    encoder: Tensor
+    decoder: Tensor  # from each target position to those up to it
+    cross: Tensor  # from each target position to the source
+
+
+class Transformer(nn.Module):
+    """Encoder and decoder with attention alone, post-norm as in the paper.
+
+    source (batch, keys), mask (batch, 1, keys), target (batch, length), which begins with <bos>
+    -> logits (batch, length, vocab) for the word after each, and Weights if need_weights, else None
+    Where both languages share one vocabulary: model.encoder.embedding = model.decoder.embedding.
+    """
+
+    encoder_class, decoder_class = TransformerEncoder, TransformerDecoder
+
+    def __init__(
+        self,
+        *,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        d_model: int,
+        d_hidden: int,
+        num_heads: int,
+        num_layers: int,
+        dropout: float = 0.0,
+        max_length: int = 1000,
+    ):
+        super().__init__()
+        sizes = {"d_model": d_model, "d_hidden": d_hidden, "num_heads": num_heads}
+        sizes |= {"num_layers": num_layers, "dropout": dropout, "max_length": max_length}
+        self.encoder = self.encoder_class(vocab_size=source_vocab_size, **sizes)
+        self.decoder = self.decoder_class(vocab_size=target_vocab_size, **sizes)
+
+    def forward(self, source, mask, target, need_weights=False):
+        memory, own = self.encoder(source, mask, need_weights)
+        logits, weights = self.decoder(target, memory, mask, need_weights)
+        return logits, Weights(own, *weights) if need_weights else None
+
+    def encode(self, source: Tensor, mask: Tensor) -> State:
+        return self.decoder.first_state(self.encoder(source, mask)[0], mask)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """tokens (batch,) -> logits (batch, vocab) for the next word, and the state after it"""
+        logits, (_, cross), state = self.decoder.advance(tokens.unsqueeze(1), state, True)
+        return logits[:, 0], state._replace(weights=cross[:, :, :, 0])
+
+
+class PreNormTransformer(Transformer):
+    """The same with the norms at the entries: it trains without warm-up, and deeper."""
+
+    encoder_class, decoder_class = PreNormEncoder, PreNormDecoder
+
+
+def initialise(model: nn.Module) -> None:
+    """Glorot's uniform weights, no biases, and embeddings that have length 1 on average."""
+    for name, weights in model.named_parameters():
+        if "embedding" in name:
+            nn.init.normal_(weights, std=weights.shape[1] ** -0.5)
+        elif weights.ndim > 1:
+            nn.init.xavier_uniform_(weights)
+        elif name.endswith("bias"):
+            nn.init.zeros_(weights)
