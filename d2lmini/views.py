@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import display
-from ipywidgets import HTML, Layout, Text, VBox
+from ipywidgets import HTML, Layout, Output, Text, VBox
 
 from d2lmini.plot import figure_of, image_tag, png_address
 
@@ -110,12 +110,25 @@ def typed(
         words = f"<figcaption>{html.escape(caption)}{note}</figcaption>"
         return f'<figure class="d2l-typed" style="margin:0.5em 0">{image}{words}</figure>'
 
+    text_field(page, label=label, value=value, text=f"{caption} [{alt(value)}]")
+
+
+def text_field(page: Callable[..., str], *, label: str, value: str, text: str) -> None:
+    """Display a text field over the HTML page(text); Enter makes the page of another text.
+
+    page(text, note="") returns the page with the note in its caption, or raises ValueError.
+    text: what stands for it all where there is no HTML.
+    """
+
     def answer(change):
         try:
-            figure.value = page(change.new)
+            output.outputs = shown(page(change.new))
             problem.value = ""
         except ValueError as error:
             problem.value = f'<p role="alert" style="margin:0">{html.escape(str(error))}</p>'
+
+    def shown(content):  # unlike the widget HTML, an output runs the scripts of a page
+        return ({"output_type": "display_data", "data": {"text/html": content}, "metadata": {}},)
 
     field = Text(
         value,
@@ -124,11 +137,9 @@ def typed(
         style={"description_width": "initial"},
         layout=Layout(width="100%", max_width="60em"),
     )
-    problem, figure = HTML(), HTML(page(value))
+    problem, output = HTML(), Output()
+    output.outputs = shown(page(value))
     field.observe(answer, "value")
-    view = VBox([field, problem, figure])
-    instead = {
-        "text/html": page(value, note=f" {WITHOUT_KERNEL}"),
-        "text/plain": f"{caption} [{alt(value)}]",
-    }
+    view = VBox([field, problem, output])
+    instead = {"text/html": page(value, note=f" {WITHOUT_KERNEL}"), "text/plain": text}
     display(view._repr_mimebundle_() | instead, raw=True)

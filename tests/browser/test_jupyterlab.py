@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browsing import MINUTE, is_view, move_slider
+from browsing import MINUTE, VIEWS, change_head, is_view, move_slider, move_view, stores_view
 from playwright.sync_api import expect
 
 from tools.store import store
@@ -141,18 +141,18 @@ def test_the_others_open_with_their_stored_outputs_and_their_views_move(page, la
         cell_of(page, index).locator(".jp-InputPrompt").click()
         page.keyboard.press("Control+Enter")
     for index in views:
-        move_slider(cell_of(page, index), page)
+        move_view(cell_of(page, index), page)
     assert not page.outside
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_path, path):
-    views = indices(path, is_view)
+    views = indices(path, stores_view)
     page.goto(exported(path, tmp_path).as_uri())
     expect(page.locator("h1").first).to_be_visible(timeout=MINUTE)
-    assert page.locator("figure.d2l-view input[type=range]").count() == len(views)
+    assert page.locator("[data-alive]").count() == len(views) == page.locator(VIEWS).count()
     if views:
-        move_slider(page.locator("body"), page)
+        move_view(page.locator("body"), page)
     assert page.locator("details").count() >= 10  # quizzes, hints and solutions
 
 
@@ -173,16 +173,19 @@ typed(draw, label="word", value="dog", caption="Letters.", alt=lambda text: f"ba
 """
 
 
-@pytest.fixture
-def typing(tmp_path):
-    """A notebook with a text field, its outputs stored as those of the course are."""
-    path = tmp_path / "typed.ipynb"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TYPED)])
+def stored_notebook(path, source):
+    """A notebook of one cell, its outputs stored as those of the course are."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata["kernelspec"] = kernel
     nbformat.write(notebook, path)
     assert store(path) == []
     return path
+
+
+@pytest.fixture
+def typing(tmp_path):
+    return stored_notebook(tmp_path / "typed.ipynb", TYPED)
 
 
 def test_a_text_typed_and_entered_brings_another_figure(page, lab, lab_folder, typing):
@@ -210,6 +213,50 @@ def test_a_text_typed_and_entered_brings_another_figure(page, lab, lab_folder, t
     )
     assert image.get_attribute("src") == after
     assert not page.outside
+
+
+HEADS = """
+import torch
+from d2lmini.explorer import Looks, type_heads
+
+
+def look(text):
+    words = text.split()
+    if len(words) < 2:
+        raise ValueError(f"Two words are wanted, got {text!r}.")
+    return {"encoder": Looks(words, words, torch.rand(2, 2, len(words), len(words)))}
+
+
+type_heads(look, label="words", value="a dog", caption="Heads.", alt="a heat map of two words")
+"""
+
+
+@pytest.fixture
+def typing_heads(tmp_path):
+    return stored_notebook(tmp_path / "heads.ipynb", HEADS)
+
+
+def test_a_text_typed_brings_its_own_heads_alive(page, lab, lab_folder, typing_heads):
+    shutil.copy(typing_heads, lab_folder / "notebooks")
+    open_notebook(page, lab, typing_heads)
+    cell = cell_of(page, 0)
+    cell.locator(".jp-InputPrompt").click()
+    page.keyboard.press("Control+Enter")
+    field = cell.get_by_role("textbox", name="words")
+    alive = cell.locator("figure.d2l-heads[data-alive]")
+    expect(field).to_have_value("a dog", timeout=MINUTE)
+    expect(alive.get_by_role("combobox", name="sentence")).to_contain_text("a dog", timeout=MINUTE)
+    field.fill("the dog sleeps now")
+    field.press("Enter")
+    expect(alive.get_by_role("combobox", name="sentence")).to_contain_text(
+        "the dog sleeps now", timeout=MINUTE
+    )
+    assert alive.count() == 1
+    change_head(alive, page)
+    field.fill("dog")
+    field.press("Enter")
+    expect(cell.get_by_role("alert")).to_have_text("Two words are wanted, got 'dog'.")
+    expect(alive.get_by_role("combobox", name="sentence")).to_contain_text("the dog sleeps now")
 
 
 def test_without_a_kernel_a_page_shows_the_first_figure_of_a_text_field(page, typing):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browsing import MINUTE, is_view, move_slider
+from browsing import MINUTE, VIEWS, move_view, stores_view
 
 from tools.npm import package
 
@@ -138,17 +138,16 @@ def test_every_text_stands_out_from_its_ground(open_deck, path):
 
 
 @every_deck
-def test_views_are_alive_on_their_slides_and_arrows_stay_in_the_slider(open_deck, path):
+def test_views_are_alive_on_their_slides_and_arrows_stay_in_them(open_deck, path):
     cells = nbformat.read(path, as_version=4).cells
     page, seen = open_deck(path), 0
     for _ in each_slide(page):
-        view = page.locator("section.present:not(.stack) figure.d2l-view")
-        if view.count():
+        if page.locator("section.present:not(.stack)").locator(VIEWS).count():
             before = page.url
-            move_slider(page.locator("section.present:not(.stack)"), page)
+            move_view(page.locator("section.present:not(.stack)"), page)
             assert page.url == before
             seen += 1
-    assert seen == sum(map(is_view, cells))
+    assert seen == sum(map(stores_view, cells))
 
 
 def test_space_opens_an_answer_and_turns_no_page(open_deck):
