@@ -10,25 +10,32 @@ from d2lmini import checkpoint
 from d2lmini.data import multi30k
 from d2lmini.text import Vocabulary, buckets, pad, train_subwords
 from d2lmini.train import seed_everything
-from d2lmini.translate import batch_of, bleu, greedy
+from d2lmini.translate import batch_of, beam, bleu, greedy
 from recipes import run
 
 LICENCE = "trained on Multi30k, whose captions are for research; weights CC BY-NC-SA 4.0"
 
 
-def recipe(name, build, *, arguments, settings, source="de", target="en"):
+def recipe(program, build, *, arguments, settings, directions=("de-en",)):
     """Train build(**arguments), measure it once on the test split, store weights and card.
 
     settings: seed, vocab_size, max_tokens, num_epochs, learning_rate, weight_decay, ...
+    directions: of two or more one is chosen on the command line and ends the checkpoint's name.
     """
-    options = read_options(name)
+    options = read_options(program, directions)
+    name, command = program, f"python -m recipes.{program}"
+    if len(directions) > 1:
+        name, command = f"{program}_{options.direction}", f"{command} {options.direction}"
+    source, target = options.direction.split("-")
     settings = settings | arguments | {"source": source, "target": target}
     if options.epochs:
         settings["num_epochs"] = options.epochs
     folder = run.cache_folder(name)
     if options.fresh:
         (folder / "state.safetensors").unlink(missing_ok=True)
-    torch.set_num_threads(2)
+    rank, world = run.join_processes()
+    if world == 1:
+        torch.set_num_threads(2)  # torchrun shares the cores out itself
     seed_everything(settings["seed"])
     train, validation = (multi30k(s, source=source, target=target) for s in ("train", "validation"))
     subwords = train_subwords(  # of the training text alone
@@ -51,18 +58,23 @@ def recipe(name, build, *, arguments, settings, source="de", target="en"):
         loss_fn=lambda model, batch: loss_of(model, batch, smoothing=settings["smoothing"]),
         held_out=lambda model: held_out_loss(model, held_batches),
         optimizer=optimizer,
-        rate=lambda done: settings["learning_rate"] * warm_up_then_decay(done),
+        rate=lambda done: settings["learning_rate"] * warm_up_then_decay(done, settings["warm_up"]),
         num_epochs=settings["num_epochs"],
         patience=settings["patience"],
         average=settings["average"],
     )
-    metrics = {"validation": score(model, subwords, validation)}
+    if rank:
+        return  # one process measures and stores
     test = multi30k("test", source=source, target=target)
-    metrics["test"] = score(model, subwords, test)
+    metrics = {
+        split: score(model, subwords, pairs, width=settings["beam"])
+        for split, pairs in (("validation", validation), ("test", test))
+    }
     for split, values in metrics.items():
-        print(f"{split}: BLEU {values['bleu_greedy']:.2f} (greedy)  {values.pop('signature')}")
+        print(split, values)
     card = run.card(
         name,
+        command=command,
         model=model,
         arguments={"vocab_size": subwords.get_vocab_size(), **arguments},
         history=history,
@@ -82,10 +94,13 @@ def recipe(name, build, *, arguments, settings, source="de", target="en"):
         print(f"stored {checkpoint.FOLDER / name}")
 
 
-def read_options(name):
-    parser = argparse.ArgumentParser(prog=f"python -m recipes.{name}")
+def read_options(program, directions):
+    parser = argparse.ArgumentParser(prog=f"python -m recipes.{program}")
+    if len(directions) > 1:
+        parser.add_argument("direction", choices=directions)
     parser.add_argument("--fresh", action="store_true", help="forget a run that was begun")
     parser.add_argument("--epochs", type=int, help="a shorter run, to try; stores nothing")
+    parser.set_defaults(direction=directions[0])
     return parser.parse_args()
 
 
@@ -127,22 +142,24 @@ def held_out_loss(model, batches):
     return sum(losses) / sum(counts)
 
 
-def warm_up_then_decay(done, warm_up=0.04):
+def warm_up_then_decay(done, warm_up):
     """From 0 up in the first share of the run, then straight down to a twentieth."""
     if done < warm_up:
         return done / warm_up
     return 1 - 0.95 * (done - warm_up) / (1 - warm_up)
 
 
-def score(model, subwords, pairs):
-    """{"bleu_greedy", "signature"}: lower-cased sacreBLEU of greedy translations."""
-    decoded = greedy(model, [subwords.encode(pair.source).ids for pair in pairs])
-    result = bleu(
-        [subwords.decode(ids) for ids in decoded.ids],
-        [pair.target for pair in pairs],
-        lowercase=True,
-    )
-    return {"bleu_greedy": round(result.score, 2), "signature": result.signature}
+def score(model, subwords, pairs, *, width=None):
+    """{"bleu_greedy": lower-cased sacreBLEU, and "bleu" with a beam of that width}"""
+    sources = [subwords.encode(pair.source).ids for pair in pairs]
+    outputs = {"bleu_greedy": greedy(model, sources)}
+    if width:
+        outputs["bleu"] = beam(model, sources, width=width)
+    references = [pair.target for pair in pairs]
+    return {
+        name: round(bleu(subwords.decode_batch(found.ids), references, lowercase=True).score, 2)
+        for name, found in outputs.items()
+    }
 
 
 def fingerprint(pairs):

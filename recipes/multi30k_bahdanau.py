@@ -13,10 +13,12 @@ SETTINGS = {
     "max_tokens": 2500,
     "num_epochs": 16,
     "learning_rate": 2e-3,
+    "warm_up": 0.04,
     "weight_decay": 0.01,
     "smoothing": 0.1,
     "patience": 3,
     "average": 4,
+    "beam": None,
 }
 
 

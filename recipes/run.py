@@ -188,13 +188,22 @@ def part(tensors, prefix):
     return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
-def card(name: str, *, model: nn.Module, arguments: dict, history: dict, seed: int, **more) -> dict:
+def card(
+    name: str,
+    *,
+    command: str,
+    model: nn.Module,
+    arguments: dict,
+    history: dict,
+    seed: int,
+    **more,
+) -> dict:
     """The card of a finished run; more: data, metrics, signature, licence."""
     parameters = sum(p.numel() for p in model.parameters())  # shared ones count once
     return {
         "name": name,
-        "recipe": f"recipes/{name}.py",
-        "command": f"python -m recipes.{name}",
+        "recipe": command.split()[2].replace(".", "/") + ".py",
+        "command": command,
         "seed": seed,
         "model": arguments,
         "parameters": parameters,

@@ -1,0 +1,41 @@
+"""A small Transformer on Multi30k, German to English or English to German.
+
+python -m recipes.multi30k_transformer de-en      about an hour on two cores
+"""
+
+from d2lmini.transformer import PreNormTransformer
+from recipes.multi30k import recipe
+
+ARGUMENTS = {"d_model": 128, "d_hidden": 256, "num_heads": 4, "num_layers": 4, "dropout": 0.3}
+SETTINGS = {
+    "seed": 0,
+    "vocab_size": 5000,
+    "max_tokens": 3000,
+    "num_epochs": 50,
+    "learning_rate": 5e-3,
+    "warm_up": 0.08,
+    "weight_decay": 0.01,
+    "smoothing": 0.1,
+    "patience": 8,
+    "average": 8,
+    "beam": 5,
+}
+
+
+def build(*, vocab_size, **arguments):
+    """Both embeddings and the output layer are one, for the languages share their subwords."""
+    model = PreNormTransformer(
+        source_vocab_size=vocab_size, target_vocab_size=vocab_size, **arguments
+    )
+    model.encoder.embedding = model.decoder.embedding
+    return model
+
+
+if __name__ == "__main__":
+    recipe(
+        "multi30k_transformer",
+        build,
+        arguments=ARGUMENTS,
+        settings=SETTINGS,
+        directions=("de-en", "en-de"),
+    )
