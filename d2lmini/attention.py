@@ -179,9 +179,9 @@ class MultiHeadAttention(nn.Module):
     def attend(self, queries, k, v, mask=None, need_weights=True):
         """The same with k, v = project(keys, values) at hand, for queries that come one by one."""
         q = self.split_heads(self.W_q(queries))  # (batch, heads, queries, d_head)
+        mask = self.with_head_axis(mask, (*q.shape[:3], k.shape[2]))
         if len(q) != len(k):
             raise ValueError(f"{len(q)} sequences of queries, but {len(k)} of keys and values")
-        mask = self.with_head_axis(mask, (*q.shape[:3], k.shape[2]))
         if need_weights:
             scores = q @ k.mT / math.sqrt(q.shape[-1])  # (batch, heads, queries, keys)
             weights = masked_softmax(scores, mask)
