@@ -228,8 +228,9 @@ class TransformerDecoder(TransformerEncoder):
 
     def first_state(self, memory: Tensor, mask: Tensor) -> State:
         """The state before the first word, from what the encoder said."""
-        caches = [Cache(None, None, *block.cross.project(memory, memory)) for block in self.blocks]
-        return State(caches, mask)
+        read = [block.cross.project(memory, memory) for block in self.blocks]
+        # Read at every step: lay them out for that once.
+        return State([Cache(None, None, k.contiguous(), v.contiguous()) for k, v in read], mask)
 
     def advance(self, tokens: Tensor, state: State, need_weights: bool = False):
         """tokens (batch, length), the next words -> logits (batch, length, vocab), weights, state

@@ -73,19 +73,27 @@ def by_length(source, batch_size):
 
 
 def greedy_batch(model, source, max_length):
-    """ids (batch, length), filled up with <eos>, and weights (batch, length, keys) or None."""
-    state = model.encode(*batch_of(source))
-    tokens = torch.full((len(source),), BOS)
-    ended, said, looked = torch.zeros(len(source), dtype=torch.bool), [], []
+    """ids (batch, length), filled up with <eos>, and weights (batch, length, ..., keys) or None.
+
+    Sentences that have ended leave the batch once they are a fifth of it.
+    """
+    size = len(source)
+    state, tokens = model.encode(*batch_of(source)), torch.full((size,), BOS)
+    rows, ended = torch.arange(size), torch.zeros(size, dtype=torch.bool)
+    said, looked = [], []
     while not ended.all() and len(said) < max_length:
+        if ended.float().mean() > 0.2:
+            live = (~ended).nonzero().flatten()
+            rows, tokens, ended, state = rows[live], tokens[live], ended[live], state.select(live)
         logits, state = model.step(tokens, state)
         logits[:, [PAD, BOS]] = -torch.inf
         tokens = logits.argmax(dim=-1).masked_fill(ended, EOS)
         ended = ended | (tokens == EOS)
-        said.append(tokens)
-        looked.append(getattr(state, "weights", None))
-    attends = looked[0] is not None
-    return torch.stack(said, dim=1), torch.stack(looked, dim=1) if attends else None
+        said.append(torch.full((size,), EOS).index_copy(0, rows, tokens))
+        if getattr(state, "weights", None) is not None:
+            all_rows = state.weights.new_zeros(size, *state.weights.shape[1:])
+            looked.append(all_rows.index_copy(0, rows, state.weights))
+    return torch.stack(said, dim=1), torch.stack(looked, dim=1) if looked else None
 
 
 @torch.no_grad()

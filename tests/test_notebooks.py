@@ -257,7 +257,7 @@ def exercises():
     for name, notebook in NOTEBOOKS.items():
         for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
             if "exercise" in tags(cell):
-                number = re.search(r'check\("([\d.]+)"', cell.source)[1]
+                number = re.search(r'check\(\s*"([\d.]+)"', cell.source)[1]
                 solution = re.search(
                     r"<summary>Solution</summary>.*?```python\n(.*?)```", before.source, re.DOTALL
                 )
@@ -293,7 +293,7 @@ def test_the_stub_fails_its_check_and_the_solution_passes_it(name, number, stub,
 @every_notebook
 def test_it_has_five_exercises_and_uses_every_check(name):
     cells = [cell.source for cell in code_cells(name) if "exercise" in tags(cell)]
-    used = re.findall(r'check\("([\d.]+)"', "\n".join(cells))
+    used = re.findall(r'check\(\s*"([\d.]+)"', "\n".join(cells))
     assert len(used) >= 5 and len(set(used)) == len(used)
     checks = (ROOT / "notebooks/checks" / f"{name[:2]}.py").read_text()
     written = re.findall(r"^def exercise_(\d+)", checks, re.MULTILINE)
