@@ -11,7 +11,7 @@ LAB_FOLDER = $(CURDIR)
 IN_VENV = .venv/bin/python
 FIRST = $(firstword $(wildcard notebooks/00_*.ipynb) $(wildcard notebooks/01_*.ipynb))
 
-.PHONY: lab test test-browser slides pdf check setup lock
+.PHONY: lab test test-browser slides pdf bench check setup lock
 
 lab: setup  ## set up, then open the course in JupyterLab
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(IN_VENV) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
@@ -29,6 +29,11 @@ slides: setup  ## a deck for each notebook, in _site/slides; needs npm the first
 
 pdf: setup  ## the decks, and each as a PDF; needs chromium
 	$(IN_VENV) -m tools.slides --pdf
+
+bench: setup  ## side by side with d2l and torch's modules; writes benchmarks/RESULTS.md; needs Multi30k
+	@test -d build/bench || ( $(IN_VENV) -m pip --version >/dev/null 2>&1 || $(IN_VENV) -m ensurepip; \
+	  $(IN_VENV) -m pip install --quiet --no-deps --target build/bench d2l==1.0.3 torchvision==0.18.1 pandas==2.2.3 pytz==2025.2 )
+	PYTHONPATH=build/bench:. $(IN_VENV) -m benchmarks.run
 
 check: setup  ## style and freshness of what is generated
 	$(IN_VENV) -m ruff check .
