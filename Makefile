@@ -3,6 +3,8 @@
 # glibc gives large blocks back and pays for them again at each step; these two settings train 1.4 times as fast.
 export MALLOC_MMAP_THRESHOLD_ = 2147483648
 export MALLOC_TRIM_THRESHOLD_ = 17179869184
+# Threads that wait spin less: as fast alone, and two notebooks that train side by side no longer take 100 times as long.
+export GOMP_SPINCOUNT = 2000
 # Settings of JupyterLab that the course brings: no news prompt, no look-ups outside.
 export JUPYTER_CONFIG_PATH = $(CURDIR)/tools/jupyter
 export JUPYTER_PREFER_ENV_PATH = 1

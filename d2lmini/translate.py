@@ -79,8 +79,7 @@ def greedy_batch(model, source, max_length):
     """
     size = len(source)
     state, tokens = model.encode(*batch_of(source)), torch.full((size,), BOS)
-    rows, ended = torch.arange(size), torch.zeros(size, dtype=torch.bool)
-    said, looked = [], []
+    rows, ended, said, looked = torch.arange(size), torch.zeros(size, dtype=torch.bool), [], []
     while not ended.all() and len(said) < max_length:
         if ended.float().mean() > 0.2:
             live = (~ended).nonzero().flatten()

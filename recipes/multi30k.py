@@ -5,10 +5,11 @@ import hashlib
 
 import torch
 import torch.nn.functional as F
+from sacrebleu.metrics import BLEU
 
 from d2lmini import checkpoint
 from d2lmini.data import multi30k
-from d2lmini.text import Vocabulary, buckets, pad, train_subwords
+from d2lmini.text import Vocabulary, buckets, pad, tokenizer, train_subwords
 from d2lmini.train import seed_everything
 from d2lmini.translate import batch_of, beam, bleu, greedy
 from recipes import run
@@ -28,6 +29,7 @@ def recipe(program, build, *, arguments, settings, directions=("de-en",)):
         name, command = f"{program}_{options.direction}", f"{command} {options.direction}"
     source, target = options.direction.split("-")
     settings = settings | arguments | {"source": source, "target": target}
+    settings["lower"] = target == "en"  # German is scored with its capitals, too
     if options.epochs:
         settings["num_epochs"] = options.epochs
     folder = run.cache_folder(name)
@@ -39,7 +41,9 @@ def recipe(program, build, *, arguments, settings, directions=("de-en",)):
     seed_everything(settings["seed"])
     train, validation = (multi30k(s, source=source, target=target) for s in ("train", "validation"))
     subwords = train_subwords(  # of the training text alone
-        [text for pair in train for text in pair], vocab_size=settings["vocab_size"], lower=True
+        [text for pair in train for text in pair],
+        vocab_size=settings["vocab_size"],
+        lower=settings["lower"],
     )
     model = build(vocab_size=subwords.get_vocab_size(), **arguments)
     optimizer = torch.optim.AdamW(
@@ -67,7 +71,7 @@ def recipe(program, build, *, arguments, settings, directions=("de-en",)):
         return  # one process measures and stores
     test = multi30k("test", source=source, target=target)
     metrics = {
-        split: score(model, subwords, pairs, width=settings["beam"])
+        split: score(model, subwords, pairs, settings)
         for split, pairs in (("validation", validation), ("test", test))
     }
     for split, values in metrics.items():
@@ -149,17 +153,28 @@ def warm_up_then_decay(done, warm_up):
     return 1 - 0.95 * (done - warm_up) / (1 - warm_up)
 
 
-def score(model, subwords, pairs, *, width=None):
-    """{"bleu_greedy": lower-cased sacreBLEU, and "bleu" with a beam of that width}"""
+def score(model, subwords, pairs, settings):
+    """BLEU of translations, by sacreBLEU: {"bleu_greedy": ..., and with settings["beam"] "bleu"}.
+
+    Both lower-cased with tok:13a.  Of a model that writes capitals also, of the beam's output,
+    "bleu_cased", and "bleu_tokenised": words as spaCy splits them, lower-cased, with tok:none, as
+    papers that report BLEU of tokenised text do.  Splitting more finely gives more n-grams to hit:
+    these figures cannot be compared with each other.
+    """
     sources = [subwords.encode(pair.source).ids for pair in pairs]
-    outputs = {"bleu_greedy": greedy(model, sources)}
-    if width:
-        outputs["bleu"] = beam(model, sources, width=width)
     references = [pair.target for pair in pairs]
-    return {
-        name: round(bleu(subwords.decode_batch(found.ids), references, lowercase=True).score, 2)
-        for name, found in outputs.items()
-    }
+    outputs = {"bleu_greedy": subwords.decode_batch(greedy(model, sources).ids)}
+    if settings.get("beam"):
+        outputs["bleu"] = subwords.decode_batch(beam(model, sources, width=settings["beam"]).ids)
+    scores = {name: bleu(said, references, lowercase=True) for name, said in outputs.items()}
+    if not settings.get("lower", True):
+        scores["bleu_cased"] = bleu(outputs["bleu"], references)
+        split = tokenizer(settings["target"], lower=True)
+        said, true = (
+            [" ".join(split(t)) for t in texts] for texts in (outputs["bleu"], references)
+        )
+        scores["bleu_tokenised"] = BLEU(tokenize="none", force=True).corpus_score(said, [true])
+    return {name: round(result.score, 2) for name, result in scores.items()}
 
 
 def fingerprint(pairs):

@@ -59,7 +59,7 @@ def test_conda_installs_the_lock_and_the_package_on_a_python_that_the_project_al
     assert SpecifierSet(PROJECT["project"]["requires-python"]).contains(versions[0] + ".0")
 
 
-def test_conda_and_make_set_the_same_allocator():
+def test_conda_and_make_set_the_same_allocator_and_threads():
     makefile = (ROOT / "Makefile").read_text()
-    made = dict(re.findall(r"^export (MALLOC_\w+) = (\S+)", makefile, flags=re.MULTILINE))
-    assert made == ENVIRONMENT["variables"] and len(made) == 2
+    made = dict(re.findall(r"^export ([MG]\w+) = (\S+)", makefile, flags=re.MULTILINE))
+    assert made == ENVIRONMENT["variables"] and len(made) == 3
