@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from recipes import run
+from d2lmini.text import train_subwords
+from recipes import multi30k, multi30k_transformer, run
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
@@ -127,3 +129,44 @@ def test_a_run_with_other_settings_is_not_mistaken_for_this_one(tmp_path):
 def test_the_saved_state_is_never_half_a_file(tmp_path):
     tiny(tmp_path, [2.0, 1.0])
     assert [p.name for p in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+# --- Multi30k ---
+
+
+@pytest.fixture
+def parrot(monkeypatch):
+    """A German model whose search always writes the same two sentences, and its pairs."""
+    said, true = ["ein Hund schläft.", "Zwei Kinder singen."], ["Ein Hund schläft.", "Zwei singen."]
+    subwords = train_subwords([*said, *true], vocab_size=80)
+    found = SimpleNamespace(ids=[subwords.encode(text).ids for text in said])
+    for search in ("greedy", "beam"):
+        monkeypatch.setattr(multi30k, search, lambda *_, **__: found)
+    return subwords, [SimpleNamespace(source="a dog", target=text) for text in true]
+
+
+def test_capitals_count_in_one_of_the_four_measures_alone(parrot):
+    settings = {"beam": 5, "lower": False, "target": "de"}
+    scores = multi30k.score(None, *parrot, settings)
+    assert scores["bleu"] == scores["bleu_greedy"] == scores["bleu_tokenised"]
+    assert 0 < scores["bleu_cased"] < scores["bleu"] < 100
+
+
+def test_a_model_without_capitals_has_two_measures_and_without_a_beam_one(parrot):
+    settings = {"beam": 5, "lower": True, "target": "de"}
+    assert [*multi30k.score(None, *parrot, settings)] == ["bleu_greedy", "bleu"]
+    assert [*multi30k.score(None, *parrot, settings | {"beam": None})] == ["bleu_greedy"]
+
+
+def test_one_program_serves_both_directions(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["recipe", "en-de", "--epochs", "2"])
+    options = multi30k.read_options("multi30k_transformer", ("de-en", "en-de"))
+    assert (options.direction, options.epochs) == ("en-de", 2)
+    monkeypatch.setattr(sys, "argv", ["recipe"])
+    assert multi30k.read_options("multi30k_bahdanau", ("de-en",)).direction == "de-en"
+
+
+def test_the_transformer_of_the_recipe_has_one_table():
+    sizes = {"d_model": 8, "d_hidden": 16, "num_heads": 2, "num_layers": 1, "dropout": 0.1}
+    model = multi30k_transformer.build(vocab_size=20, **sizes)
+    assert model.encoder.embedding is model.decoder.embedding
