@@ -257,6 +257,7 @@ def test_a_text_typed_brings_its_own_heads_alive(page, lab, lab_folder, typing_h
     field.press("Enter")
     expect(cell.get_by_role("alert")).to_have_text("Two words are wanted, got 'dog'.")
     expect(alive.get_by_role("combobox", name="sentence")).to_contain_text("the dog sleeps now")
+    assert not page.outside
 
 
 def test_without_a_kernel_a_page_shows_the_first_figure_of_a_text_field(page, typing):
