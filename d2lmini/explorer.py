@@ -4,8 +4,6 @@ It carries all weights and one small script, and nothing from outside.  Where sc
 (an untrusted notebook, a PDF) a picture of the first choice and the caption remain.
 """
 
-import html
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +14,7 @@ from IPython.display import display
 from torch import Tensor
 
 from d2lmini.plot import heatmap, image_tag, png_address
-from d2lmini.views import text_field
+from d2lmini.views import figure_page, text_field
 
 SCRIPT = Path(__file__).with_suffix(".js")
 
@@ -65,8 +63,8 @@ def type_heads(
     error is shown as one line.  See d2lmini.views.typed.
     """
 
-    def page(text, note=""):
-        return page_of({text: look(text)}, caption=caption + note, alt=alt, layer=layer, head=head)
+    def page(text):
+        return page_of({text: look(text)}, caption=caption, alt=alt, layer=layer, head=head)
 
     text_field(page, label=label, value=value, text=f"{caption} [{alt}]")
 
@@ -87,14 +85,8 @@ def page_of(examples, *, caption, alt, layer=0, head=0) -> str:
     ax.set_title(f"layer {layer + 1}, head {head + 1}")
     image = image_tag(ax.figure, png_address(ax.figure, dpi=100), alt)
     plt.close(ax.figure)
-    data = json.dumps({"examples": carried, "layer": layer, "head": head}, ensure_ascii=False)
-    data = data.replace("</", r"<\/")  # a text must not end the script
-    return (
-        f'<figure class="d2l-heads" style="margin:0.5em 0">{image}'
-        f"<figcaption>{html.escape(caption)}</figcaption>"
-        f'<script type="application/json">{data}</script>'
-        f"<script>{SCRIPT.read_text(encoding='utf-8')}</script></figure>"
-    )
+    data = {"examples": carried, "layer": layer, "head": head}
+    return figure_page("d2l-heads", image, caption, data, SCRIPT.read_text(encoding="utf-8"))
 
 
 def packed(sentence: str, kind: str, looks: Looks) -> dict:

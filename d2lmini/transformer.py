@@ -172,10 +172,13 @@ class TransformerDecoderBlock(nn.Module):
         self.add_norm3 = AddNorm(d_model=d_model, dropout=dropout)
 
     def forward(self, x, memory, mask=None, need_weights=False):
-        cache = Cache(None, None, *self.cross.project(memory, memory))
         causal = causal_mask(x.shape[1], device=x.device)
-        x, weights, _ = self.advance(x, cache, causal, mask, need_weights)
+        x, weights, _ = self.advance(x, self.first_cache(memory), causal, mask, need_weights)
         return x, weights
+
+    def first_cache(self, memory):
+        """Nothing of the target, and the memory as each step reads it, laid out for that once."""
+        return Cache(None, None, *(t.contiguous() for t in self.cross.project(memory, memory)))
 
     def advance(self, x, cache, causal, mask, need_weights=False):
         """Positions x that follow those of the cache -> x, weights, the cache with them in it"""
@@ -228,9 +231,7 @@ class TransformerDecoder(TransformerEncoder):
 
     def first_state(self, memory: Tensor, mask: Tensor) -> State:
         """The state before the first word, from what the encoder said."""
-        read = [block.cross.project(memory, memory) for block in self.blocks]
-        # Read at every step: lay them out for that once.
-        return State([Cache(None, None, k.contiguous(), v.contiguous()) for k, v in read], mask)
+        return State([block.first_cache(memory) for block in self.blocks], mask)
 
     def advance(self, tokens: Tensor, state: State, need_weights: bool = False):
         """tokens (batch, length), the next words -> logits (batch, length, vocab), weights, state

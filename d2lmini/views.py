@@ -70,16 +70,23 @@ def slider(
         plt.close(figure)
     first = frames[start]
     image = image_tag(figure, first["src"], first["alt"])
-    carried = json.dumps({"label": label, "start": start, "frames": frames}, ensure_ascii=False)
-    carried = carried.replace("</", r"<\/")  # a text must not end the script
-    page = (
-        f'<figure class="d2l-view" style="margin:0.5em 0">{image}'
-        f"<figcaption>{html.escape(caption)}</figcaption>"
-        f'<script type="application/json">{carried}</script>'
-        f"<script>{SCRIPT}</script></figure>"
-    )
+    carried = {"label": label, "start": start, "frames": frames}
+    page = figure_page("d2l-view", image, caption, carried, SCRIPT)
     text = f"{caption} [{label} = {first['value']}: {first['alt']}]"
     display({"text/html": page, "text/plain": text}, raw=True)
+
+
+def figure_page(kind: str, image: str, caption: str, carried=None, script: str = "") -> str:
+    """A <figure> of class `kind`: image tag, caption, and what its script reads, as JSON."""
+    alive = ""
+    if script:
+        data = json.dumps(carried, ensure_ascii=False)
+        data = data.replace("</", r"<\/")  # a text must not end the script
+        alive = f'<script type="application/json">{data}</script><script>{script}</script>'
+    return (
+        f'<figure class="{kind}" style="margin:0.5em 0">{image}'
+        f"<figcaption>{html.escape(caption)}</figcaption>{alive}</figure>"
+    )
 
 
 WITHOUT_KERNEL = "In JupyterLab, run this cell to type a text of your own."
@@ -103,20 +110,19 @@ def typed(
     value: the text that is in the field first; what draw raises for it is raised.
     """
 
-    def page(text, note=""):
+    def page(text):
         drawn = figure_of(draw(text))
         image = image_tag(drawn, png_address(drawn, dpi=120), alt(text))
         plt.close(drawn)
-        words = f"<figcaption>{html.escape(caption)}{note}</figcaption>"
-        return f'<figure class="d2l-typed" style="margin:0.5em 0">{image}{words}</figure>'
+        return figure_page("d2l-typed", image, caption)
 
     text_field(page, label=label, value=value, text=f"{caption} [{alt(value)}]")
 
 
-def text_field(page: Callable[..., str], *, label: str, value: str, text: str) -> None:
+def text_field(page: Callable[[str], str], *, label: str, value: str, text: str) -> None:
     """Display a text field over the HTML page(text); Enter makes the page of another text.
 
-    page(text, note="") returns the page with the note in its caption, or raises ValueError.
+    page(text) returns a figure_page, or raises ValueError.
     text: what stands for it all where there is no HTML.
     """
 
@@ -137,9 +143,10 @@ def text_field(page: Callable[..., str], *, label: str, value: str, text: str) -
         style={"description_width": "initial"},
         layout=Layout(width="100%", max_width="60em"),
     )
-    problem, output = HTML(), Output()
-    output.outputs = shown(page(value))
+    problem, output, first = HTML(), Output(), page(value)
+    output.outputs = shown(first)
     field.observe(answer, "value")
     view = VBox([field, problem, output])
-    instead = {"text/html": page(value, note=f" {WITHOUT_KERNEL}"), "text/plain": text}
+    still = first.replace("</figcaption>", f" {WITHOUT_KERNEL}</figcaption>")
+    instead = {"text/html": still, "text/plain": text}
     display(view._repr_mimebundle_() | instead, raw=True)

@@ -76,5 +76,5 @@ def test_a_text_typed_brings_its_own_heads(monkeypatch):
         alt="a heat map",
     )
     assert seen["value"] == "ein Hund" and seen["text"] == "c [a heat map]"
-    (example,) = carried(seen["page"]("zwei rote Hunde", note=" Run it."))["examples"]
+    (example,) = carried(seen["page"]("zwei rote Hunde"))["examples"]
     assert example["kinds"][0]["queries"] == ["zwei", "rote", "Hunde"]

@@ -88,6 +88,11 @@ def cell_of(page, index):
     return cell
 
 
+def run_cell(page, cell):
+    cell.locator(".jp-InputPrompt").click()
+    page.keyboard.press("Control+Enter")
+
+
 def exported(path, folder):
     """The notebook as a page, from its stored outputs."""
     subprocess.run(
@@ -138,8 +143,7 @@ def test_the_others_open_with_their_stored_outputs_and_their_views_move(page, la
     imports = indices(path, lambda cell: cell.cell_type == "code")[0]
     views = indices(path, is_view)
     for index in [imports, *views] if views else []:
-        cell_of(page, index).locator(".jp-InputPrompt").click()
-        page.keyboard.press("Control+Enter")
+        run_cell(page, cell_of(page, index))
     for index in views:
         move_view(cell_of(page, index), page)
     assert not page.outside
@@ -195,8 +199,7 @@ def test_a_text_typed_and_entered_brings_another_figure(page, lab, lab_folder, t
     output, image = cell.locator(".jp-Cell-outputWrapper"), cell.locator("figure img")
     expect(output).to_contain_text("run this cell to type")  # and no error of a widget
     expect(image).to_have_attribute("alt", "bars of dog")
-    cell.locator(".jp-InputPrompt").click()
-    page.keyboard.press("Control+Enter")
+    run_cell(page, cell)
     field = cell.get_by_label("word")
     expect(field).to_have_value("dog", timeout=MINUTE)
     expect(output).not_to_contain_text("run this cell to type")
@@ -240,8 +243,7 @@ def test_a_text_typed_brings_its_own_heads_alive(page, lab, lab_folder, typing_h
     shutil.copy(typing_heads, lab_folder / "notebooks")
     open_notebook(page, lab, typing_heads)
     cell = cell_of(page, 0)
-    cell.locator(".jp-InputPrompt").click()
-    page.keyboard.press("Control+Enter")
+    run_cell(page, cell)
     field = cell.get_by_role("textbox", name="words")
     alive = cell.locator("figure.d2l-heads[data-alive]")
     expect(field).to_have_value("a dog", timeout=MINUTE)
