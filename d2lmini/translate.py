@@ -162,11 +162,18 @@ def beam_batch(model, source, width, length_penalty, max_length):
     return [(sentence, log_prob) for _, sentence, log_prob in best]
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False):
-    """Corpus BLEU by sacreBLEU with its "13a" tokeniser: .score (0 to 100), .precisions, .bp and
-    .signature, to be quoted with the score.
+def bleu(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    lowercase: bool = False,
+    tokenize: str = "13a",
+):
+    """Corpus BLEU by sacreBLEU: .score (0 to 100), .precisions, .bp and .signature, to be quoted
+    with the score.
 
-    hypotheses, references: one text each for every sentence, as written, not tokenised.
+    hypotheses, references: one text each for every sentence, as written, not tokenised; or, with
+    tokenize="none", tokens with spaces between.
     Raises ValueError with both counts if they differ.
     Papers: Papineni et al. 2002; Post 2018, https://arxiv.org/abs/1804.08771
     """
@@ -176,7 +183,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: boo
         raise ValueError(
             f"every hypothesis needs one reference, got {len(hypotheses)} and {len(references)}"
         )
-    metric = BLEU(lowercase=lowercase)
+    metric = BLEU(lowercase=lowercase, tokenize=tokenize, force=tokenize == "none")
     result = metric.corpus_score(list(hypotheses), [list(references)])
     result.signature = str(metric.get_signature())
     return result

@@ -5,7 +5,6 @@ import hashlib
 
 import torch
 import torch.nn.functional as F
-from sacrebleu.metrics import BLEU
 
 from d2lmini import checkpoint
 from d2lmini.data import multi30k
@@ -14,25 +13,29 @@ from d2lmini.train import seed_everything
 from d2lmini.translate import batch_of, beam, bleu, greedy
 from recipes import run
 
+DE_EN = {"de-en": {"lower": True}}
 LICENCE = "trained on Multi30k, whose captions are for research; weights CC BY-NC-SA 4.0"
 
 
-def recipe(program, build, *, arguments, settings, directions=("de-en",)):
+def recipe(program, build, *, arguments, settings, directions=DE_EN):
     """Train build(**arguments), measure it once on the test split, store weights and card.
 
     settings: seed, vocab_size, max_tokens, num_epochs, learning_rate, weight_decay, ...
-    directions: of two or more one is chosen on the command line and ends the checkpoint's name.
+    directions: of two or more one is chosen on the command line and ends the checkpoint's name; it
+    begins with the two languages.  Each has settings of its own, which replace the common ones: at
+    least lower, whether all text is lower-cased.
     """
     options = read_options(program, directions)
     name, command = program, f"python -m recipes.{program}"
     if len(directions) > 1:
         name, command = f"{program}_{options.direction}", f"{command} {options.direction}"
-    source, target = options.direction.split("-")
-    settings = settings | arguments | {"source": source, "target": target}
-    settings["lower"] = target == "en"  # German is scored with its capitals, too
-    if options.epochs:
-        settings["num_epochs"] = options.epochs
+    source, target = options.direction.split("-")[:2]
+    settings = settings | directions[options.direction] | arguments
+    settings |= {"source": source, "target": target}
     folder = run.cache_folder(name)
+    if options.epochs:  # a trial leaves alone what the whole run has saved
+        settings["num_epochs"] = options.epochs
+        folder = run.cache_folder(f"{name}_{options.epochs}_epochs")
     if options.fresh:
         (folder / "state.safetensors").unlink(missing_ok=True)
     rank, world = run.join_processes()
@@ -66,14 +69,16 @@ def recipe(program, build, *, arguments, settings, directions=("de-en",)):
         num_epochs=settings["num_epochs"],
         patience=settings["patience"],
         average=settings["average"],
+        folder=folder,
     )
     if rank:
         return  # one process measures and stores
     test = multi30k("test", source=source, target=target)
-    metrics = {
+    results = {
         split: score(model, subwords, pairs, settings)
         for split, pairs in (("validation", validation), ("test", test))
     }
+    metrics = {split: rounded(scores) for split, scores in results.items()}
     for split, values in metrics.items():
         print(split, values)
     card = run.card(
@@ -90,7 +95,7 @@ def recipe(program, build, *, arguments, settings, directions=("de-en",)):
             "sha256": {"train": fingerprint(train), "test": fingerprint(test)},
         },
         metrics=metrics,
-        signature=bleu(["a"], ["a"], lowercase=True).signature,
+        signatures={name: result.signature for name, result in results["test"].items()},
         licence=LICENCE,
     )
     if not options.epochs:
@@ -104,7 +109,7 @@ def read_options(program, directions):
         parser.add_argument("direction", choices=directions)
     parser.add_argument("--fresh", action="store_true", help="forget a run that was begun")
     parser.add_argument("--epochs", type=int, help="a shorter run, to try; stores nothing")
-    parser.set_defaults(direction=directions[0])
+    parser.set_defaults(direction=next(iter(directions)))
     return parser.parse_args()
 
 
@@ -154,26 +159,32 @@ def warm_up_then_decay(done, warm_up):
 
 
 def score(model, subwords, pairs, settings):
-    """BLEU of translations, by sacreBLEU: {"bleu_greedy": ..., and with settings["beam"] "bleu"}.
+    """Results of translate.bleu: {"bleu_greedy": ..., and with settings["beam"] "bleu"}.
 
-    Both lower-cased with tok:13a.  Of a model that writes capitals also, of the beam's output,
-    "bleu_cased", and "bleu_tokenised": words as spaCy splits them, lower-cased, with tok:none, as
-    papers that report BLEU of tokenised text do.  Splitting more finely gives more n-grams to hit:
-    these figures cannot be compared with each other.
+    Both are lower-cased.  Of a beam's German also "bleu_tokenised": lower-cased words as spaCy
+    splits them, because papers report BLEU of tokenised text; and where the model writes capitals,
+    "bleu_cased".  They count different n-grams, as their signatures say: no figure of one kind can
+    be compared with one of another.
     """
     sources = [subwords.encode(pair.source).ids for pair in pairs]
     references = [pair.target for pair in pairs]
     outputs = {"bleu_greedy": subwords.decode_batch(greedy(model, sources).ids)}
     if settings.get("beam"):
-        outputs["bleu"] = subwords.decode_batch(beam(model, sources, width=settings["beam"]).ids)
-    scores = {name: bleu(said, references, lowercase=True) for name, said in outputs.items()}
-    if not settings.get("lower", True):
-        scores["bleu_cased"] = bleu(outputs["bleu"], references)
-        split = tokenizer(settings["target"], lower=True)
-        said, true = (
-            [" ".join(split(t)) for t in texts] for texts in (outputs["bleu"], references)
+        found = beam(
+            model, sources, width=settings["beam"], length_penalty=settings["length_penalty"]
         )
-        scores["bleu_tokenised"] = BLEU(tokenize="none", force=True).corpus_score(said, [true])
+        outputs["bleu"] = subwords.decode_batch(found.ids)
+    scores = {name: bleu(said, references, lowercase=True) for name, said in outputs.items()}
+    if settings["target"] == "de" and "bleu" in outputs:
+        split = tokenizer("de", lower=True)
+        said, true = ([" ".join(split(t)) for t in ts] for ts in (outputs["bleu"], references))
+        scores["bleu_tokenised"] = bleu(said, true, tokenize="none")
+        if not settings["lower"]:
+            scores["bleu_cased"] = bleu(outputs["bleu"], references)
+    return scores
+
+
+def rounded(scores):
     return {name: round(result.score, 2) for name, result in scores.items()}
 
 

@@ -1,6 +1,10 @@
 """A small Transformer on Multi30k, German to English or English to German.
 
-python -m recipes.multi30k_transformer de-en      about an hour on two cores
+python -m recipes.multi30k_transformer de-en            45 minutes on two cores that do nothing else
+python -m recipes.multi30k_transformer en-de            it writes capitals
+python -m recipes.multi30k_transformer en-de-lower      all in small letters, as Wu et al. have it
+
+Wu et al. 2021, "Good for Misconceived Reasons", https://arxiv.org/abs/2105.14462
 """
 
 from d2lmini.transformer import PreNormTransformer
@@ -19,6 +23,12 @@ SETTINGS = {
     "patience": 8,
     "average": 8,
     "beam": 5,
+    "length_penalty": 1.0,  # of 0.6 and 1.0 the better on the validation split, either way
+}
+DIRECTIONS = {
+    "de-en": {"lower": True},
+    "en-de": {"lower": False},
+    "en-de-lower": {"lower": True, "num_epochs": 60},
 }
 
 
@@ -37,5 +47,5 @@ if __name__ == "__main__":
         build,
         arguments=ARGUMENTS,
         settings=SETTINGS,
-        directions=("de-en", "en-de"),
+        directions=DIRECTIONS,
     )

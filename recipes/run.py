@@ -48,10 +48,11 @@ def train(
     settings: whatever makes this run what it is; a saved state with others is refused, see State.
     """
     rank, world = join_processes()
+    if world > 1:
+        settings = settings | {"processes": world}  # their steps are of as many batches
     state = State(folder or cache_folder(name), settings)
     trained = DistributedDataParallel(model) if world > 1 else model
     history, kept = state.restore(model, optimizer)
-    started = time.perf_counter()
     for epoch in range(len(history), num_epochs):
         if stopped(history, patience):
             break
@@ -82,7 +83,7 @@ def train(
         kept = kept[-(average + patience) :]
         if rank == 0:
             state.save(model, optimizer, history, kept)
-            report(history, num_epochs, time.perf_counter() - started)
+            report(history, num_epochs)
     best = min(range(len(history)), key=lambda i: history[i]["held_out"])
     after = len(history) - 1 - best
     chosen = kept[: len(kept) - after][-average:]
@@ -107,7 +108,7 @@ def mean_of(weights):
     }
 
 
-def report(history, num_epochs, seconds):
+def report(history, num_epochs):
     epoch = history[-1]
     left = (num_epochs - len(history)) * sum(e["seconds"] for e in history) / len(history)
     print(
@@ -198,8 +199,9 @@ def card(
     seed: int,
     **more,
 ) -> dict:
-    """The card of a finished run; more: data, metrics, signature, licence."""
+    """The card of a finished run; more: data, metrics, signatures, licence."""
     parameters = sum(p.numel() for p in model.parameters())  # shared ones count once
+    _, processes = join_processes()
     return {
         "name": name,
         "recipe": command.split()[2].replace(".", "/") + ".py",
@@ -210,7 +212,8 @@ def card(
         "epochs": len(history["epochs"]),
         "history": history,
         "seconds": round(sum(epoch["seconds"] for epoch in history["epochs"])),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+        + (f", {processes} processes" if processes > 1 else ""),
         "date": date.today().isoformat(),
         **more,
     }

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from d2lmini.data import Pair
 from d2lmini.text import train_subwords
+from d2lmini.translate import BOS, EOS, bleu
 from recipes import multi30k, multi30k_transformer, run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,16 +26,16 @@ from safetensors.torch import save_file
 from torch import nn
 from recipes import run
 
-folder, pause = Path(sys.argv[1]), float(sys.argv[2])
+folder, pause, size, dropout = Path(sys.argv[1]), *(float(a) for a in sys.argv[2:])
 torch.set_num_threads(1)
 torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 1))
+model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(dropout), nn.Linear(8, 1))
 optimizer = torch.optim.AdamW(model.parameters())
 x = torch.randn(40, 4, generator=torch.Generator().manual_seed(1))
 
 def batches(epoch):
     order = torch.randperm(40, generator=torch.Generator().manual_seed(epoch))
-    return [x[rows] for rows in order.split(10)]
+    return [x[rows] for rows in order.split(int(size))]
 
 def loss_fn(model, batch):
     time.sleep(pause)
@@ -50,14 +52,14 @@ if run.join_processes()[0] == 0:
 """
 
 
-def command(folder, pause=0.0, processes=1):
+def command(folder, pause=0.0, processes=1, size=10, dropout=0.3):
     program = folder / "program.py"
     program.write_text(PROGRAM)
     start = [sys.executable]
     if processes > 1:
         start += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
         start += ["--master-port", "29517"]
-    return [*start, str(program), str(folder), str(pause)]
+    return [*start, str(program), *(str(a) for a in (folder, pause, size, dropout))]
 
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -86,11 +88,15 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_pat
     assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
-def test_two_processes_under_torchrun_share_the_batches(tmp_path):
-    found = finish(tmp_path, processes=2)
-    assert all(tensor.isfinite().all() for tensor in found.values())
-    history = run.State(tmp_path, {"seed": 0})
-    assert history.path.is_file()
+def test_two_processes_step_as_one_does_with_batches_twice_as_large(tmp_path):
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    alone.mkdir(), shared.mkdir()
+    expected = finish(alone, size=20, dropout=0.0)
+    found = finish(shared, size=10, dropout=0.0, processes=2)
+    for key, weights in expected.items():
+        torch.testing.assert_close(found[key], weights)
+    with pytest.raises(ValueError, match="another processes"):  # one cannot go on with it
+        run.State(shared, {"seed": 0}).restore(None, None)
 
 
 def tiny(folder, losses, settings=None, **more):
@@ -136,34 +142,147 @@ def test_the_saved_state_is_never_half_a_file(tmp_path):
 
 @pytest.fixture
 def parrot(monkeypatch):
-    """A German model whose search always writes the same two sentences, and its pairs."""
-    said, true = ["ein Hund schläft.", "Zwei Kinder singen."], ["Ein Hund schläft.", "Zwei singen."]
-    subwords = train_subwords([*said, *true], vocab_size=80)
-    found = SimpleNamespace(ids=[subwords.encode(text).ids for text in said])
-    for search in ("greedy", "beam"):
-        monkeypatch.setattr(multi30k, search, lambda *_, **__: found)
-    return subwords, [SimpleNamespace(source="a dog", target=text) for text in true]
+    """A German model that says one thing greedily and another by beam, and its pairs."""
+    true = ["Ein Hund z.B. schläft hier.", "Zwei Kinder singen laut."]
+    greedily = ["Ein Hund.", "Zwei Kinder singen leise."]
+    by_beam = ["ein Hund z.B. schläft dort.", "Zwei Kinder singen laut."]
+    subwords = train_subwords([*true, *greedily, *by_beam], vocab_size=120)
+    asked = []
+
+    def search(texts):
+        found = SimpleNamespace(ids=[subwords.encode(text).ids for text in texts])
+        return lambda model, sources, **how: asked.append(how) or found
+
+    monkeypatch.setattr(multi30k, "greedy", search(greedily))
+    monkeypatch.setattr(multi30k, "beam", search(by_beam))
+    pairs = [SimpleNamespace(source="a dog", target=text) for text in true]
+    return SimpleNamespace(arguments=(None, subwords, pairs), asked=asked, by_beam=by_beam)
 
 
-def test_capitals_count_in_one_of_the_four_measures_alone(parrot):
-    settings = {"beam": 5, "lower": False, "target": "de"}
-    scores = multi30k.score(None, *parrot, settings)
-    assert scores["bleu"] == scores["bleu_greedy"] == scores["bleu_tokenised"]
-    assert 0 < scores["bleu_cased"] < scores["bleu"] < 100
+GERMAN = {"beam": 5, "length_penalty": 1.0, "lower": False, "target": "de"}
 
 
-def test_a_model_without_capitals_has_two_measures_and_without_a_beam_one(parrot):
-    settings = {"beam": 5, "lower": True, "target": "de"}
-    assert [*multi30k.score(None, *parrot, settings)] == ["bleu_greedy", "bleu"]
-    assert [*multi30k.score(None, *parrot, settings | {"beam": None})] == ["bleu_greedy"]
+def test_the_four_measures_count_different_things(parrot):
+    scores = multi30k.score(*parrot.arguments, GERMAN)
+    true = [pair.target for pair in parrot.arguments[2]]
+    assert scores["bleu"].score == bleu(parrot.by_beam, true, lowercase=True).score
+    assert scores["bleu_cased"].score == bleu(parrot.by_beam, true).score < scores["bleu"].score
+    # spaCy keeps "z.B." whole, 13a makes four tokens of it: more that agrees
+    assert 10 < scores["bleu_tokenised"].score < scores["bleu"].score - 5
+    assert scores["bleu_greedy"].score < scores["bleu_tokenised"].score
+    signs = {name: result.signature for name, result in scores.items()}
+    assert "case:lc" in signs["bleu"] and signs["bleu"] == signs["bleu_greedy"]
+    assert "case:mixed" in signs["bleu_cased"] and "tok:none" in signs["bleu_tokenised"]
+    assert multi30k.rounded(scores)["bleu"] == round(scores["bleu"].score, 2)
+
+
+def test_what_is_measured_depends_on_language_capitals_and_beam(parrot):
+    def names(**other):
+        return [*multi30k.score(*parrot.arguments, GERMAN | other)]
+
+    assert names(lower=True) == ["bleu_greedy", "bleu", "bleu_tokenised"]
+    assert names(lower=True, target="en") == ["bleu_greedy", "bleu"]
+    assert names(beam=None) == ["bleu_greedy"]
+
+
+def test_the_beam_is_searched_as_the_settings_say(parrot):
+    multi30k.score(*parrot.arguments, GERMAN | {"beam": 3, "length_penalty": 0.5})
+    assert parrot.asked == [{}, {"width": 3, "length_penalty": 0.5}]
+
+
+def test_targets_stand_between_bos_and_eos():
+    subwords = train_subwords(["ab", "c"], vocab_size=30)
+    ((source, target),) = multi30k.encode([SimpleNamespace(source="ab", target="c")], subwords)
+    assert subwords.decode(source) == "ab"
+    assert (target[0], target[-1]) == (BOS, EOS) and subwords.decode(target[1:-1]) == "c"
+
+
+def test_every_held_out_token_counts_alike(monkeypatch):
+    monkeypatch.setattr(multi30k, "loss_of", lambda model, batch: torch.tensor(batch[0]))
+    targets = torch.tensor([[1, 5, 6, 2]]), torch.tensor([[1, 2, 0, 0]])  # three and one
+    batches = [(loss, None, target) for loss, target in zip((1.0, 5.0), targets, strict=True)]
+    assert multi30k.held_out_loss(None, batches) == pytest.approx(2.0)
+
+
+def test_smoothing_makes_certainty_dear_and_padding_costs_nothing():
+    target = torch.tensor([[1, 5, 2, 0]])
+    logits = 20 * torch.nn.functional.one_hot(target[:, 1:], 8).float()
+    logits[:, 2] = torch.randn(8)  # at padding
+    model = lambda source, mask, given: (logits, None)  # noqa: E731
+    assert multi30k.loss_of(model, (None, None, target)) < 1e-6
+    assert multi30k.loss_of(model, (None, None, target), smoothing=0.1) > 1
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Run multi30k_transformer on a few pairs; return what it stored."""
+    pairs = [Pair("Ein Hund", "A dog"), Pair("eine Katze", "a cat"), Pair("Ja.", "Yes.")]
+    rows = {"train": pairs * 4, "validation": pairs[:2], "test": pairs[:1]}
+    monkeypatch.setenv("D2LMINI_CACHE", str(tmp_path))
+    monkeypatch.setattr(multi30k, "multi30k", lambda split, **_: rows[split])
+    stored = {}
+
+    def save(name, model, subwords, card):
+        stored[name] = card | {"writes": subwords.decode(subwords.encode("Ein Hund").ids)}
+
+    monkeypatch.setattr(multi30k.checkpoint, "save", save)
+
+    def start(*arguments):
+        monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
+        sizes = {"d_model": 8, "d_hidden": 16, "num_heads": 2, "num_layers": 1, "dropout": 0.1}
+        settings = multi30k_transformer.SETTINGS | {
+            "vocab_size": 60,
+            "num_epochs": 2,
+            "max_tokens": 30,
+        }
+        build, directions = multi30k_transformer.build, multi30k_transformer.DIRECTIONS
+        directions = directions | {"en-de-lower": {"lower": True, "num_epochs": 3}}
+        multi30k.recipe("tiny", build, arguments=sizes, settings=settings, directions=directions)
+        return stored
+
+    return start
+
+
+def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
+    held, measure = [], multi30k.held_out_loss
+    monkeypatch.setattr(multi30k, "held_out_loss", lambda *a: held.append(a[1]) or measure(*a))
+    small("de-en"), small("en-de")
+    assert {sum(len(batch[0]) for batch in batches) for batches in held} == {2}
+    stored = small("en-de-lower")
+    assert [*stored] == ["tiny_de-en", "tiny_en-de", "tiny_en-de-lower"]
+    assert [card["settings"]["lower"] for card in stored.values()] == [True, False, True]
+    assert [card["writes"] for card in stored.values()] == ["ein hund", "Ein Hund", "ein hund"]
+    assert [card["epochs"] for card in stored.values()] == [2, 2, 3]
+    card = stored["tiny_en-de"]
+    assert card["data"]["name"] == "multi30k en-de"
+    assert card["data"]["rows"] == {"train": 12, "validation": 2, "test": 1}
+    assert card["command"] == "python -m recipes.tiny en-de"
+    assert card["model"]["dropout"] == card["settings"]["dropout"] == 0.1
+    assert card["signatures"].keys() == card["metrics"]["test"].keys() >= {"bleu_cased"}
+
+
+def test_a_trial_leaves_the_whole_run_alone_and_stores_nothing(small, capsys):
+    small("de-en")
+    state = run.cache_folder("tiny_de-en") / "state.safetensors"
+    before = state.read_bytes()
+    stored = small("de-en", "--epochs", "1", "--fresh")
+    assert state.read_bytes() == before and [*stored] == ["tiny_de-en"]
+    assert stored["tiny_de-en"]["epochs"] == 2
+    small("de-en")  # and the whole run still goes on
+    assert "going on after epoch 2" in capsys.readouterr().out
+
+
+def test_one_process_of_several_stores(small, monkeypatch):
+    monkeypatch.setattr(run, "join_processes", lambda: (1, 1))
+    assert small("de-en") == {}
 
 
 def test_one_program_serves_both_directions(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["recipe", "en-de", "--epochs", "2"])
-    options = multi30k.read_options("multi30k_transformer", ("de-en", "en-de"))
+    options = multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
     assert (options.direction, options.epochs) == ("en-de", 2)
     monkeypatch.setattr(sys, "argv", ["recipe"])
-    assert multi30k.read_options("multi30k_bahdanau", ("de-en",)).direction == "de-en"
+    assert multi30k.read_options("multi30k_bahdanau", multi30k.DE_EN).direction == "de-en"
 
 
 def test_the_transformer_of_the_recipe_has_one_table():
