@@ -1,8 +1,9 @@
 """Others' Transformers of our size, behind one face: loss(batch), to be trained side by side.
 
 d2l 1.0.3 ships the encoder and the parts; its book builds the decoder from them in the text, and so
-does this file: embeddings of their own for both sides, a dense layer at the end, each position's
-inputs kept for the next call and projected anew.
+does this file: each position's inputs are kept for the next call and projected anew.  As in ours,
+one table of weights serves both embeddings and the output.  nn.Transformer drops attention weights
+and the inner layer of its position-wise network by itself; that is turned off, as ours has neither.
 """
 
 import math
@@ -44,6 +45,11 @@ class Torch(nn.Module):
             batch_first=True,
             norm_first=True,
         )
+        for part in self.transformer.modules():
+            if isinstance(part, nn.MultiheadAttention):
+                part.dropout = 0.0
+            elif isinstance(part, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
+                part.dropout.p = 0.0
 
     def embed(self, tokens):
         return self.positions(self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim))
@@ -72,7 +78,8 @@ class D2L(nn.Module):
 
         sizes = (d_model, d_hidden, num_heads, num_layers, dropout)
         self.encoder = d2l.TransformerEncoder(vocab_size, *sizes)
-        self.embedding = nn.Embedding(vocab_size, d_model)
+        self.embedding = self.encoder.embedding
+        nn.init.normal_(self.embedding.weight, std=d_model**-0.5)
         self.positions = d2l.PositionalEncoding(d_model, dropout)
         self.blocks = nn.ModuleList(
             nn.ModuleDict(
@@ -87,7 +94,6 @@ class D2L(nn.Module):
             )
             for _ in range(num_layers)
         )
-        self.dense = nn.LazyLinear(vocab_size)
 
     def decode(self, target, memory, lengths, kept):
         x = self.positions(self.embedding(target) * math.sqrt(self.embedding.embedding_dim))
@@ -99,7 +105,7 @@ class D2L(nn.Module):
             x = block["add_norm1"](x, block["own"](x, kept[i], kept[i], allowed))
             x = block["add_norm2"](x, block["cross"](x, memory, memory, lengths))
             x = block["add_norm3"](x, block["ffn"](x))
-        return self.dense(x)
+        return x @ self.embedding.weight.T
 
     def loss(self, batch):
         source, lengths, target = batch

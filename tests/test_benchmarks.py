@@ -2,24 +2,38 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import run
+from benchmarks import peers, run
 from d2lmini.transformer import PreNormTransformer
 from d2lmini.translate import batch_of
+from recipes.multi30k import make_batches
+
+
+def model():
+    torch.manual_seed(0)
+    return PreNormTransformer(source_vocab_size=50, target_vocab_size=50, **run.SIZES)
 
 
 def test_useful_operations_are_what_torch_counts_where_nothing_is_padded():
     """torch counts the whole causal square, we its half; and thrice: once forward, twice back."""
-    torch.manual_seed(0)
-    model = PreNormTransformer(source_vocab_size=50, target_vocab_size=50, **run.SIZES)
     source, mask = batch_of([[4, 5, 6, 7, 8], [9, 8, 7, 6, 5]])
-    target = torch.randint(4, 50, (2, 8))
+    ours, target = model(), torch.randint(4, 50, (2, 8))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(source, mask, target[:, :-1], need_weights=True)  # the fused path is not counted
+        ours(source, mask, target[:, :-1], need_weights=True)  # the fused path is not counted
     hidden = 4 * run.SIZES["d_model"] * run.SIZES["num_layers"] * 2 * 7**2 / 2
-    useful = run.useful_operations(model, [(source, mask, target)])
+    useful = run.useful_operations(ours, [(source, mask, target)])
     assert useful / 3 + hidden == pytest.approx(counter.get_total_flops())
+
+
+def test_padding_is_no_useful_operation():
+    source, mask = batch_of([[4, 5, 6]])
+    target = torch.tensor([[1, 7, 8, 2]])
+    wider = (F.pad(source, (0, 5)), F.pad(mask, (0, 5)), F.pad(target, (0, 6)))
+    ours = model()
+    useful = run.useful_operations(ours, [(source, mask, target)])
+    assert run.useful_operations(ours, [wider]) == useful
 
 
 def test_jobs_take_turns_and_the_ratio_is_that_of_the_median_round():
@@ -36,3 +50,36 @@ def test_fixed_length_batches_are_cut_and_padded_as_in_the_book():
     assert source.shape == (2, run.NUM_STEPS) and target.shape == (2, run.NUM_STEPS + 1)
     assert lengths.tolist() == [2, run.NUM_STEPS]
     assert run.real_tokens([(source, lengths, target)]) == 2 + run.NUM_STEPS
+
+
+def test_all_compare_the_same_sentences():
+    pairs = [([4, 5], [1, 6, 2]), ([4, 5, 6, 7], [1, 8, 9, 6, 2])]
+    assert run.unpadded(make_batches(pairs, 50, seed=0)) == pairs
+
+
+def test_torchs_peer_has_our_weights_and_our_dropout():
+    """It has one module of positions for both sides, so one dropout less."""
+    ours, theirs = model(), peers.Torch(vocab_size=50, **run.SIZES)
+    ours.encoder.embedding = ours.decoder.embedding
+    count = lambda m: sum(p.numel() for p in m.parameters())  # noqa: E731
+    assert count(ours) == count(theirs)
+    dropped = sum(m.p > 0 for m in theirs.modules() if isinstance(m, torch.nn.Dropout))
+    assert dropped == sum(m.p > 0 for m in ours.modules() if isinstance(m, torch.nn.Dropout)) - 1
+
+
+@pytest.mark.parametrize(("fast", "code"), [(True, 0), (False, 1)])
+def test_the_run_fails_where_ours_is_the_slower_one(monkeypatch, tmp_path, capsys, fast, code):
+    ours, theirs = ([3.0], [1.0]) if fast else ([1.0], [3.0])
+    rates = {"ours": ours, "nn.Transformer": theirs, "d2l": theirs, "d2l, batches": theirs}
+    much = {"ours": [30 * r for r in ours], "d2l": theirs, "d2l, batches": theirs}
+    seconds = {"cache": [0.1], "no cache": [0.9] if fast else [0.1]}
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(run, "training", lambda: (rates, [1e11], [2e11]))
+    monkeypatch.setattr(run, "decoding", lambda: (much, seconds))
+    times = {"ours": [1.0], "nn.MultiheadAttention": [1.5]}
+    monkeypatch.setattr(run, "attention", lambda: [(64, times, {"ours": 1.0, "nn": 2.0})])
+    assert run.main() == code
+    said = capsys.readouterr()
+    assert ("too slow: training, ours / d2l: 0.33" in said.err) == (not fast)
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "50%; the aim is 50 %" in page and "| 64 | 1000.0 | 1500.0 | 1.50 | 1 | 2 |" in page
