@@ -53,5 +53,15 @@ def test_the_metric_of_the_card_comes_out_again(name):
     assert {metric: result.signature for metric, result in again.items()} == card["signatures"]
 
 
+@every_card
+def test_the_readme_says_what_the_card_says(name):
+    card = checkpoint.card(name)
+    text = (checkpoint.FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    assert f"| `{card['command']}` |" in row
+    for measure, value in card["metrics"]["test"].items():
+        assert f"{value:.2f}" in row, measure
+
+
 def test_there_are_checkpoints():
     assert NAMES
