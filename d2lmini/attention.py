@@ -209,11 +209,11 @@ class MultiHeadAttention(nn.Module):
         """The same heads without storing the weights: torch gives NaN for an empty row, so open it
         before the call and zero its output after."""
         dropout = self.dropout.p if self.training else 0.0
-        if mask is None:
-            return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-        allowed = mask.any(dim=-1, keepdim=True)  # (..., queries or 1, 1)
-        heads = F.scaled_dot_product_attention(q, k, v, mask | ~allowed, dropout)
-        return heads.masked_fill(~allowed, 0.0)
+        empty = None if mask is None else ~mask.any(dim=-1, keepdim=True)  # (..., queries or 1, 1)
+        if empty is None or not empty.any():
+            return F.scaled_dot_product_attention(q, k, v, mask, dropout)
+        heads = F.scaled_dot_product_attention(q, k, v, mask | empty, dropout)
+        return heads.masked_fill(empty, 0.0)
 
 
 # --- positions ---------------------------------------------------------------------------------
