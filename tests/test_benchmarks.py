@@ -72,7 +72,8 @@ def test_the_run_fails_where_ours_is_the_slower_one(monkeypatch, tmp_path, capsy
     ours, theirs = ([3.0], [1.0]) if fast else ([1.0], [3.0])
     rates = {"ours": ours, "nn.Transformer": theirs, "d2l": theirs, "d2l, batches": theirs}
     much = {"ours": [30 * r for r in ours], "d2l": theirs, "d2l, batches": theirs}
-    seconds = {"cache": [0.1], "no cache": [0.9] if fast else [0.1]}
+    slow, quick = {"cache": [0.1], "no cache": [0.1]}, {"cache": [0.1], "no cache": [0.9]}
+    seconds = {1: slow, 128: quick if fast else slow}
     monkeypatch.setattr(run, "RESULTS", tmp_path / "RESULTS.md")
     monkeypatch.setattr(run, "training", lambda: (rates, [1e11], [2e11]))
     monkeypatch.setattr(run, "decoding", lambda: (much, seconds))
@@ -81,5 +82,7 @@ def test_the_run_fails_where_ours_is_the_slower_one(monkeypatch, tmp_path, capsy
     assert run.main() == code
     said = capsys.readouterr()
     assert ("too slow: training, ours / d2l: 0.33" in said.err) == (not fast)
+    assert ("batches of 128, cache / none: 1.00, at least 4" in said.err) == (not fast)
     page = (tmp_path / "RESULTS.md").read_text()
+    assert "| 1 | 0.10 | 0.10 | 1.00 |" in page
     assert "50%; the aim is 50 %" in page and "| 64 | 1000.0 | 1500.0 | 1.50 | 1 | 2 |" in page
