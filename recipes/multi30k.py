@@ -61,7 +61,7 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
         model,
         name=name,
         settings=settings,
-        batches=lambda epoch: make_batches(encoded, settings["max_tokens"], seed=1000 + epoch),
+        batches=lambda epoch: epoch_batches(encoded, epoch, settings),
         loss_fn=lambda model, batch: loss_of(model, batch, smoothing=settings["smoothing"]),
         held_out=lambda model: held_out_loss(model, held_batches),
         optimizer=optimizer,
@@ -119,6 +119,21 @@ def encode(pairs, subwords):
     targets = subwords.encode_batch([pair.target for pair in pairs])
     bos, eos = Vocabulary.bos_id, Vocabulary.eos_id
     return [(s.ids, [bos, *t.ids, eos]) for s, t in zip(sources, targets, strict=True)]
+
+
+def epoch_batches(pairs, epoch, settings):
+    """The batches of one epoch, from encoded pairs.
+
+    settings["both_ways"]: the share of the epochs, the first ones, that learn both directions.
+    Such an epoch has half the batches that the two give together, so as many steps as any other.
+    """
+    size, seed = settings["max_tokens"], 1000 + epoch
+    if epoch >= settings.get("both_ways", 0) * settings["num_epochs"]:
+        return make_batches(pairs, size, seed=seed)
+    bos, eos = Vocabulary.bos_id, Vocabulary.eos_id
+    turned = [(target[1:-1], [bos, *source, eos]) for source, target in pairs]
+    both = make_batches(pairs + turned, size, seed=seed)
+    return both[: len(both) // 2]
 
 
 def make_batches(pairs, max_tokens, *, seed):

@@ -1,7 +1,10 @@
 """A small Transformer on Multi30k, German to English or English to German.
 
 python -m recipes.multi30k_transformer de-en      45 minutes on two cores that do nothing else
-python -m recipes.multi30k_transformer en-de      it writes capitals
+python -m recipes.multi30k_transformer en-de      55 minutes; it writes capitals
+
+From English the first third of the epochs trains both directions, so that the weights learn from
+each pair in two ways (Ding, Wu and Tao 2021, https://arxiv.org/abs/2109.07780).
 """
 
 from d2lmini.transformer import PreNormTransformer
@@ -22,7 +25,10 @@ SETTINGS = {
     "beam": 5,
     "length_penalty": 1.0,  # of 0.6 and 1.0 the better on the validation split, either way
 }
-DIRECTIONS = {"de-en": {"lower": True}, "en-de": {"lower": False}}
+DIRECTIONS = {
+    "de-en": {"lower": True},
+    "en-de": {"lower": False, "vocab_size": 10_000, "num_epochs": 48, "both_ways": 1 / 3},
+}
 
 
 def build(*, vocab_size, **arguments):

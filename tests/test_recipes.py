@@ -204,6 +204,24 @@ def test_every_held_out_token_counts_alike(monkeypatch):
     assert multi30k.held_out_loss(None, batches) == pytest.approx(2.0)
 
 
+def test_a_run_may_begin_with_both_directions():
+    pairs = [([10 + i] * 3, [1, *[20 + i] * 4, 2]) for i in range(8)]
+    turned = [([20 + i] * 4, [1, *[10 + i] * 3, 2]) for i in range(8)]
+    settings = {"max_tokens": 12, "num_epochs": 12, "both_ways": 1 / 3}
+    seen = []
+    for epoch in range(12):
+        batches = multi30k.epoch_batches(pairs, epoch, settings)
+        rows = [row for batch in batches for row in zip(batch[0], batch[2], strict=True)]
+        plain = [tuple([i for i in t.tolist() if i] for t in row) for row in rows]
+        assert len(plain) == 8  # as many steps as in an epoch of one direction
+        assert all(row in pairs + turned for row in plain)
+        seen.append(sum(row in turned for row in plain))
+    assert all(number > 0 for number in seen[:4]) and sum(seen[:4]) < 32
+    assert seen[4:] == [0] * 8
+    del settings["both_ways"]
+    assert len(multi30k.epoch_batches(pairs, 0, settings)) == len(batches)
+
+
 def test_smoothing_makes_certainty_dear_and_padding_costs_nothing():
     target = torch.tensor([[1, 5, 2, 0]])
     logits = 20 * torch.nn.functional.one_hot(target[:, 1:], 8).float()
@@ -230,13 +248,10 @@ def small(monkeypatch, tmp_path):
     def start(*arguments):
         monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
         sizes = {"d_model": 8, "d_hidden": 16, "num_heads": 2, "num_layers": 1, "dropout": 0.1}
-        settings = multi30k_transformer.SETTINGS | {
-            "vocab_size": 60,
-            "num_epochs": 2,
-            "max_tokens": 30,
-        }
-        build, directions = multi30k_transformer.build, multi30k_transformer.DIRECTIONS
-        directions = directions | {"en-de-lower": {"lower": True, "num_epochs": 3}}
+        few = {"vocab_size": 60, "num_epochs": 2, "max_tokens": 30}
+        settings, build = multi30k_transformer.SETTINGS | few, multi30k_transformer.build
+        directions = {name: own | few for name, own in multi30k_transformer.DIRECTIONS.items()}
+        directions["en-de-lower"] = {"lower": True, "num_epochs": 3}
         multi30k.recipe("tiny", build, arguments=sizes, settings=settings, directions=directions)
         return stored
 
