@@ -60,6 +60,15 @@ def test_solutions_go_to_the_notes_and_links_lead_to_decks():
     assert "Think." in note and "<details>" not in note
 
 
+def test_closed_questions_stay_and_their_answers_go_to_the_notes():
+    text = "".join(
+        f"<details><summary>{asked}?</summary>\nBecause of {asked}.\n</details>\n" for asked in "ab"
+    )
+    shown, (_, note) = deck_of(cell_of("slide", text))
+    assert shown == ("slide", "- a?\n- b?")
+    assert note.split() == "a? Because of a. b? Because of b.".split()
+
+
 def test_code_ends_where_it_draws_and_what_it_prints_and_draws_follows():
     code = "x = 1\nassert x\nprint(x)\nprint(2)\nax = curve(x)\nshow(ax)"
     outputs = [printed("1\n"), printed("2\n"), drawn()]

@@ -8,7 +8,7 @@ What a cell becomes is its slide type (JupyterLab: Property Inspector).  Beyond 
 - A line <!-- TYPE --> in a Markdown cell starts a part with a type of its own.  TYPE is slide,
   subslide, fragment, notes, skip, or continue (on with the slide, after notes).
 - A heading ## starts a slide wherever it stands.
-- Hints and solutions (<details>) go to the speaker notes.
+- Hints and solutions (<details>) go to the speaker notes; a summary that asks stays, as a bullet.
 - A code cell ends on the slide where it starts to draw, and leaves out its asserts.  What it prints
   comes as a fragment, what it draws as a slide of its own; code of more than 18 lines is split
   between statements or methods.  The tags view and remove-input leave the code out.
@@ -39,6 +39,7 @@ REVEAL, MATHJAX = "reveal.js@5.2.1", "mathjax@3.2.2"
 MOST_LINES, WITH_OUTPUT = 18, 21  # lines of code on a slide; lines of code and of what it prints
 PART = re.compile(r"^<!-- (slide|subslide|fragment|notes|skip|continue) -->\n?", re.MULTILINE)
 HEADING = re.compile(r"(?<=\n)(?=## )")
+CLOSED = re.compile(r"<details><summary>(.*?)</summary>.*?</details>\n?", re.DOTALL)
 DRAWING = {"plt", "show", "show_heatmaps", "heatmap", "curve", "ax", "axes", "figure"}
 DRAWING |= {"slider", "typed"}
 
@@ -69,13 +70,13 @@ def kind_of(cell):
 
 
 def markdown_pieces(source, kind):
-    """The parts of a Markdown cell; its hints and solutions become notes."""
+    """The parts of a Markdown cell; its hints, solutions and answers become notes."""
     first, *others = PART.split(HEADING.sub("<!-- slide -->\n", source))
     parts = [(kind, first), *zip(others[::2], others[1::2], strict=True)]
     for kind, text in parts:
         kind = "-" if kind == "continue" else kind
-        closed = re.findall(r"<details>.*?</details>", text, re.DOTALL)
-        text = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL).strip()
+        closed = [match[0] for match in CLOSED.finditer(text)]
+        text = CLOSED.sub(lambda m: f"- {m[1]}\n" if m[1].endswith("?") else "", text).strip()
         if text and kind != "skip":
             text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
             yield piece(new_markdown_cell(text), kind)
