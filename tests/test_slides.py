@@ -66,7 +66,7 @@ def test_closed_questions_stay_and_their_answers_go_to_the_notes():
     )
     shown, (_, note) = deck_of(cell_of("slide", text))
     assert shown == ("slide", "- a?\n- b?")
-    assert note.split() == "a? Because of a. b? Because of b.".split()
+    assert " ".join(note.split()) == "a? Because of a. b? Because of b."
 
 
 def test_code_ends_where_it_draws_and_what_it_prints_and_draws_follows():
