@@ -66,6 +66,45 @@ def greedy(
     return Decoded(ids, weights if any(w is not None for w in weights) else None)
 
 
+@torch.no_grad()
+def sample(
+    model: nn.Module,
+    source: Sequence[Sequence[int]],
+    *,
+    top: int = 10,
+    generator: torch.Generator | None = None,
+    max_length: int = 100,
+    batch_size: int = 128,
+) -> Decoded:
+    """Draw each word from the `top` likeliest, by their probabilities (Fan et al. 2018).
+
+    The rest is as in greedy, which is top=1.  generator: for the same words again.
+    Raises ValueError if top or max_length is below 1.  Source: https://arxiv.org/abs/1805.04833.
+    """
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
+    drawing = Drawing(model, top, generator)
+    return greedy(drawing, source, max_length=max_length, batch_size=batch_size)
+
+
+class Drawing:
+    """A model whose likeliest word is a draw from the `top` likeliest.
+
+    Gumbel's noise on logits makes the largest of them a draw from their softmax.
+    """
+
+    def __init__(self, model, top, generator):
+        self.model, self.top, self.generator = model, top, generator
+        self.eval, self.encode = model.eval, model.encode
+
+    def step(self, tokens, state):
+        logits, state = self.model.step(tokens, state)
+        logits[:, [PAD, BOS]] = -torch.inf
+        best, words = logits.topk(min(self.top, logits.shape[-1]))
+        noise = -torch.empty_like(best).exponential_(generator=self.generator).log()
+        return torch.full_like(logits, -torch.inf).scatter(1, words, best + noise), state
+
+
 def by_length(source, batch_size):
     """Places of the sources in batches, those of like length together."""
     order = sorted(range(len(source)), key=lambda i: len(source[i]))
