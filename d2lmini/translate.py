@@ -67,40 +67,40 @@ def greedy(
 
 
 @torch.no_grad()
-def sample(
+def top_k(
     model: nn.Module,
     source: Sequence[Sequence[int]],
     *,
-    top: int = 10,
+    k: int = 10,
     generator: torch.Generator | None = None,
     max_length: int = 100,
     batch_size: int = 128,
 ) -> Decoded:
-    """Draw each word from the `top` likeliest, by their probabilities (Fan et al. 2018).
+    """Draw each word from the k likeliest, by their probabilities (Fan et al. 2018).
 
-    The rest is as in greedy, which is top=1.  generator: for the same words again.
-    Raises ValueError if top or max_length is below 1.  Source: https://arxiv.org/abs/1805.04833.
+    The rest is as in greedy, which is k=1.  generator: for the same words again.
+    Raises ValueError if k or max_length is below 1.  Source: https://arxiv.org/abs/1805.04833.
     """
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
-    drawing = Drawing(model, top, generator)
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    drawing = Drawing(model, k, generator)
     return greedy(drawing, source, max_length=max_length, batch_size=batch_size)
 
 
 class Drawing:
-    """A model whose likeliest word is a draw from the `top` likeliest.
+    """A model whose likeliest word is a draw from the k likeliest.
 
     Gumbel's noise on logits makes the largest of them a draw from their softmax.
     """
 
-    def __init__(self, model, top, generator):
-        self.model, self.top, self.generator = model, top, generator
+    def __init__(self, model, k, generator):
+        self.model, self.k, self.generator = model, k, generator
         self.eval, self.encode = model.eval, model.encode
 
     def step(self, tokens, state):
         logits, state = self.model.step(tokens, state)
         logits[:, [PAD, BOS]] = -torch.inf
-        best, words = logits.topk(min(self.top, logits.shape[-1]))
+        best, words = logits.topk(min(self.k, logits.shape[-1]))
         noise = -torch.empty_like(best).exponential_(generator=self.generator).log()
         return torch.full_like(logits, -torch.inf).scatter(1, words, best + noise), state
 

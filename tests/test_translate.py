@@ -18,7 +18,7 @@ from torch import nn
 
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqEncoder
 from d2lmini.transformer import Transformer
-from d2lmini.translate import alignment_error_rate, batch_of, beam, bleu, greedy, sample
+from d2lmini.translate import alignment_error_rate, batch_of, beam, bleu, greedy, top_k
 
 few = settings(examples, max_examples=10)
 KINDS = [*DECODERS, *TRANSFORMERS]
@@ -89,7 +89,7 @@ def test_a_transformers_weights_are_those_of_teacher_forcing():
 
 
 @every
-@pytest.mark.parametrize("search", [greedy, sample, beam])
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
 def test_the_search_stops_when_all_have_ended(kind, search):
     model, steps = tiny(kind, 0), []
     step = model.step
@@ -106,7 +106,7 @@ def test_the_search_stops_when_all_have_ended(kind, search):
 
 
 @every
-@pytest.mark.parametrize("search", [greedy, sample, beam])
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
 def test_a_sentence_ends_at_eos_and_at_max_length_and_never_says_pad_or_bos(kind, search):
     model = model_of(kind)
     with torch.no_grad():
@@ -117,7 +117,7 @@ def test_a_sentence_ends_at_eos_and_at_max_length_and_never_says_pad_or_bos(kind
 
 
 @every
-@pytest.mark.parametrize("search", [greedy, sample, beam])
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
 def test_no_sentence_gives_no_translation_and_dropout_is_off(kind, search):
     model = model_of(kind).train()
     assert search(model, []).ids == []
@@ -136,34 +136,34 @@ def test_a_wrong_length_is_named():
 def test_sampling_from_the_one_likeliest_word_is_greedy_search(kind):
     for model in (model_of(kind), tiny(kind, 1)):
         expected = greedy(model, SOURCES, max_length=9)
-        found = sample(model, SOURCES, top=1, max_length=9)
+        found = top_k(model, SOURCES, k=1, max_length=9)
         assert found.ids == expected.ids
         for ours, theirs in zip(found.weights or [], expected.weights or [], strict=True):
             torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("top", [1, 2, 3, 99])
-def test_words_are_drawn_by_their_probabilities_among_the_likeliest(top):
+@pytest.mark.parametrize("k", [1, 2, 3, 99])
+def test_words_are_drawn_by_their_probabilities_among_the_likeliest(k):
     model = small(DECODERS[0])
     logits = torch.tensor([9.0, 9.0, 1.0, -2.0, 2.0, 1.5])  # <pad> and <bos> may not be said
     model.step = lambda tokens, state: (logits.repeat(len(tokens), 1), state)
     model.encode = lambda source, mask: SimpleNamespace(select=lambda rows: None)
     generator = torch.Generator().manual_seed(0)
-    found = sample(model, [[4]] * 20_000, top=top, generator=generator, max_length=1).ids
+    found = top_k(model, [[4]] * 20_000, k=k, generator=generator, max_length=1).ids
     words = torch.tensor([ids[0] if ids else 2 for ids in found])
     share = torch.bincount(words, minlength=6) / len(words)
     expected = torch.zeros(6)
-    likeliest = [4, 5, 2, 3][:top]
+    likeliest = [4, 5, 2, 3][:k]
     expected[likeliest] = logits[likeliest].softmax(dim=0)
     torch.testing.assert_close(share, expected, atol=0.015, rtol=0)
     generator.manual_seed(0)
-    again = sample(model, [[4]] * 128, top=top, generator=generator, max_length=1).ids
+    again = top_k(model, [[4]] * 128, k=k, generator=generator, max_length=1).ids
     assert again == found[:128]  # a batch
 
 
 def test_a_wrong_number_of_likeliest_words_is_named():
-    with pytest.raises(ValueError, match="top must be at least 1, got 0"):
-        sample(small(DECODERS[0]), SOURCES, top=0)
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        top_k(small(DECODERS[0]), SOURCES, k=0)
 
 
 # --- beam search ---
