@@ -316,8 +316,9 @@ def main():
         "|---|---:|",
         *(f"| {name} | {median(rate):,.0f} |" for name, rate in written.items()),
         "",
-        "64 words for each sentence of a batch, with the keys and values of earlier words kept or "
-        "projected anew: seconds. A small batch is all calls and little arithmetic.",
+        "64 words for each sentence of a batch, with the keys and values of earlier words kept, or "
+        "with all earlier words sent through the decoder anew for each next one: seconds. "
+        "A small batch is all calls and little arithmetic.",
         "",
         "| batch | kept | anew | anew / kept |",
         "|---:|---:|---:|---:|",
