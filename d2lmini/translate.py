@@ -175,6 +175,7 @@ def beam_batch(model, source, width, length_penalty, max_length):
     total = torch.full((size, width), -torch.inf)  # log probability of each beginning
     total[:, 0] = 0.0  # all are alike at first: one is enough
     ended = torch.zeros(size * width, dtype=torch.bool)
+    numbers = torch.arange(size)  # of the sentences that are not done
     best = [(-math.inf, [], 0.0) for _ in source]
     for length in range(1, max_length + 1):
         logits, state = model.step(said[:, -1], state)
@@ -182,7 +183,7 @@ def beam_batch(model, source, width, length_penalty, max_length):
         steps = logits.float().log_softmax(dim=-1)  # (batch * width, vocab)
         steps[ended] = -torch.inf
         steps[ended, EOS] = 0.0  # a sentence that has ended stays as it is
-        candidates = (total.view(-1, 1) + steps).view(size, -1)  # (batch, width * vocab)
+        candidates = (total.view(-1, 1) + steps).view(len(numbers), -1)  # (batch, width * vocab)
         total, places = candidates.topk(width, dim=-1)
         rows = (first + places // steps.shape[1]).flatten()
         words = (places % steps.shape[1]).flatten()
@@ -193,11 +194,17 @@ def beam_batch(model, source, width, length_penalty, max_length):
         for row in new.nonzero().flatten().tolist():
             log_prob = total.flatten()[row].item()
             score = log_prob / ((5 + length) / 6) ** length_penalty
-            if score > best[row // width][0]:
+            number = numbers[row // width]
+            if score > best[number][0]:
                 sentence = [word for word in said[row, 1:].tolist() if word != EOS]
-                best[row // width] = (score, sentence, log_prob)
-        if ended.all():
+                best[number] = (score, sentence, log_prob)
+        live = ~ended.view(-1, width).all(dim=1)
+        if not live.any():
             break
+        if live.float().mean() < 0.8:  # those that are done leave the batch
+            rows = live.repeat_interleave(width).nonzero().flatten()
+            said, ended, state = said[rows], ended[rows], state.select(rows)
+            total, numbers, first = total[live], numbers[live], first[: int(live.sum())]
     return [(sentence, log_prob) for _, sentence, log_prob in best]
 
 
