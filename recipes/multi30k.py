@@ -2,6 +2,11 @@
 
 import argparse
 import hashlib
+import json
+import os
+import random
+import shutil
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +15,7 @@ from d2lmini import checkpoint
 from d2lmini.data import multi30k
 from d2lmini.text import Vocabulary, buckets, pad, tokenizer, train_subwords
 from d2lmini.train import seed_everything
-from d2lmini.translate import batch_of, beam, bleu, greedy
+from d2lmini.translate import batch_of, beam, bleu, greedy, top_k
 from recipes import run
 
 DE_EN = {"de-en": {"lower": True}}
@@ -22,22 +27,23 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
 
     settings: seed, vocab_size, max_tokens, num_epochs, learning_rate, weight_decay, ...
     directions: of two or more one is chosen on the command line and ends the checkpoint's name; it
-    begins with the two languages.  Each has settings of its own, which replace the common ones: at
-    least lower, whether all text is lower-cased.
+    begins with the two languages.  Each has settings of its own, which replace the common ones and
+    the model's arguments: at least lower, whether all text is lower-cased.
     """
     options = read_options(program, directions)
     name, command = program, f"python -m recipes.{program}"
     if len(directions) > 1:
         name, command = f"{program}_{options.direction}", f"{command} {options.direction}"
     source, target = options.direction.split("-")[:2]
-    settings = settings | directions[options.direction] | arguments
+    settings = settings | arguments | directions[options.direction]
+    arguments = {key: settings[key] for key in arguments}
     settings |= {"source": source, "target": target}
     folder = run.cache_folder(name)
     if options.epochs:  # a trial leaves alone what the whole run has saved
         settings["num_epochs"] = options.epochs
         folder = run.cache_folder(f"{name}_{options.epochs}_epochs")
     if options.fresh:
-        (folder / "state.safetensors").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     rank, world = run.join_processes()
     if world == 1:
         torch.set_num_threads(2)  # torchrun shares the cores out itself
@@ -57,11 +63,13 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
     )
     encoded, held = encode(train, subwords), encode(validation, subwords)
     held_batches = make_batches(held, settings["max_tokens"], seed=0)
-    history = run.train(
+    sources, targets = [], []  # other ones than people's
+    go_on = partial(
+        run.train,
         model,
         name=name,
         settings=settings,
-        batches=lambda epoch: epoch_batches(encoded, epoch, settings),
+        batches=lambda epoch: epoch_batches(encoded, epoch, settings, sources, targets),
         loss_fn=lambda model, batch: loss_of(model, batch, smoothing=settings["smoothing"]),
         held_out=lambda model: held_out_loss(model, held_batches),
         optimizer=optimizer,
@@ -71,6 +79,20 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
         average=settings["average"],
         folder=folder,
     )
+    if settings.get("back_translated"):
+        teacher = f"{program}_{target}-{source}"
+        sources += once(
+            folder / "sources.json",
+            lambda: back_translations(teacher, build, train, subwords, settings),
+        )
+    if settings.get("distilled"):
+
+        def translations_so_far():
+            go_on(until=max(1, int(settings["distilled_from"] * settings["num_epochs"])))
+            return own_translations(model, encoded, settings)
+
+        targets += once(folder / "targets.json", translations_so_far)
+    history = go_on()
     if rank:
         return  # one process measures and stores
     test = multi30k("test", source=source, target=target)
@@ -121,19 +143,83 @@ def encode(pairs, subwords):
     return [(s.ids, [bos, *t.ids, eos]) for s, t in zip(sources, targets, strict=True)]
 
 
-def epoch_batches(pairs, epoch, settings):
+def back_translations(name, build, pairs, subwords, settings):
+    """Other sources for the pairs, three for each: [source ids of all pairs] * 3
+
+    The checkpoint of the other direction draws them from the targets, each word from the ten
+    likeliest (Edunov et al. 2018, https://arxiv.org/abs/1808.09381).  It has learned the same
+    pairs, so they add no text to the data, but they say the same in other words.
+    """
+    card = checkpoint.card(name)
+    teacher, theirs = checkpoint.load(name, build(**card["model"])), checkpoint.tokenizer(name)
+    targets = [found.ids for found in theirs.encode_batch([pair.target for pair in pairs])]
+    generator, copies = torch.Generator().manual_seed(settings["seed"]), []
+    for i in range(3):
+        print(f"translating the training set back, {i + 1} of 3", flush=True)
+        drawn = top_k(teacher, targets, generator=generator, max_length=60, batch_size=256)
+        texts = theirs.decode_batch(drawn.ids)
+        if not settings["lower"]:
+            texts = [text[:1].upper() + text[1:] for text in texts]  # the teacher has no capitals
+        copies.append([found.ids for found in subwords.encode_batch(texts)])
+    return copies
+
+
+def own_translations(model, pairs, settings):
+    """Another target for each pair: what the model's beam makes of the source."""
+    print("translating the training set", flush=True)
+    sources, bos, eos = [source for source, _ in pairs], Vocabulary.bos_id, Vocabulary.eos_id
+    how = {"width": settings["beam"], "length_penalty": settings["length_penalty"]}
+    found = beam(model, sources, **how, max_length=80, batch_size=64)
+    return [[bos, *ids, eos] for ids in found.ids]
+
+
+def once(path, make):
+    """What make() gives; from the file, if an earlier start of the run has made it."""
+    if not path.is_file():
+        made = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(f".{os.getpid()}")  # under torchrun each process writes its own
+        half.write_text(json.dumps(made))
+        os.replace(half, path)
+    return json.loads(path.read_text())
+
+
+def epoch_batches(pairs, epoch, settings, sources=(), targets=()):
     """The batches of one epoch, from encoded pairs.
 
     settings["both_ways"]: the share of the epochs, the first ones, that learn both directions.
     Such an epoch has half the batches that the two give together, so as many steps as any other.
+    settings["back_translated"]: the share of pairs that get one of their other sources afterwards.
+    settings["distilled"]: the share that get their other target, from the epoch that comes after
+    settings["distilled_from"] of all.
     """
-    size, seed = settings["max_tokens"], 1000 + epoch
-    if epoch >= settings.get("both_ways", 0) * settings["num_epochs"]:
+    size, seed, done = settings["max_tokens"], 1000 + epoch, epoch / settings["num_epochs"]
+    if done >= settings.get("both_ways", 0):
+        late = targets and done >= settings["distilled_from"]
+        pairs = varied(pairs, sources, targets if late else (), settings, seed=seed)
         return make_batches(pairs, size, seed=seed)
     bos, eos = Vocabulary.bos_id, Vocabulary.eos_id
     turned = [(target[1:-1], [bos, *source, eos]) for source, target in pairs]
     both = make_batches(pairs + turned, size, seed=seed)
     return both[: len(both) // 2]
+
+
+def varied(pairs, sources, targets, settings, *, seed):
+    """The pairs, a share of them with one of their other sources, a share with their other target.
+
+    sources: lists of one for each pair; targets: one for each pair; either may be empty.
+    """
+    from_sources = settings["back_translated"] if sources else 0
+    from_targets = settings["distilled"] if targets else 0
+    chance, found = random.Random(seed), []
+    for i, (source, target) in enumerate(pairs):
+        drawn = chance.random()
+        if drawn < from_sources:
+            source = chance.choice(sources)[i]
+        elif drawn < from_sources + from_targets:
+            target = targets[i]
+        found.append((source, target))
+    return found
 
 
 def make_batches(pairs, max_tokens, *, seed):

@@ -36,6 +36,7 @@ def train(
     patience: int = 3,
     average: int = 5,
     clip: float = 1.0,
+    until: int | None = None,
     folder: Path | None = None,
 ) -> dict:
     """Train the model in place and leave it with the mean of its last weights; return the history.
@@ -45,6 +46,8 @@ def train(
     better; after `patience` epochs without a new best the run ends.
     rate(done): the learning rate, done from 0 to 1.
     average: how many of the last epochs, up to the best one, are averaged.
+    until: leave off after this epoch, with the mean of the last weights, be they the best or not;
+    the next call goes on from there, as after a kill.
     settings: whatever makes this run what it is; a saved state with others is refused, see State.
     """
     rank, world = join_processes()
@@ -53,7 +56,7 @@ def train(
     state = State(folder or cache_folder(name), settings)
     trained = DistributedDataParallel(model) if world > 1 else model
     history, kept = state.restore(model, optimizer)
-    for epoch in range(len(history), num_epochs):
+    for epoch in range(len(history), num_epochs if until is None else until):
         if stopped(history, patience):
             break
         model.train()
@@ -85,7 +88,7 @@ def train(
             state.save(model, optimizer, history, kept)
             report(history, num_epochs)
     best = min(range(len(history)), key=lambda i: history[i]["held_out"])
-    after = len(history) - 1 - best
+    after = len(history) - 1 - best if until is None else 0
     chosen = kept[: len(kept) - after][-average:]
     model.load_state_dict(mean_of(chosen))
     model.eval()

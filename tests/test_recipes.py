@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,6 +127,15 @@ def test_it_stops_when_nothing_gets_better_and_averages_up_to_the_best(tmp_path)
     assert weight == pytest.approx((2 + 3) / 2)  # after epochs 2 and 3
 
 
+def test_a_run_may_leave_off_and_go_on(tmp_path):
+    losses = [5.0, 3, 4]
+    weight, history = tiny(tmp_path, [*losses, 2.0, 1.0], until=3, average=2)
+    assert len(history["epochs"]) == 3 and weight == pytest.approx((2 + 3) / 2)  # the last two
+    weight, history = tiny(tmp_path, [2.0, 1.0, 0, 0, 0], until=5, average=2)  # epochs 4 and 5
+    assert [epoch["held_out"] for epoch in history["epochs"]] == [*losses, 2.0, 1.0]
+    assert weight == pytest.approx((4 + 5) / 2)
+
+
 def test_a_run_with_other_settings_is_not_mistaken_for_this_one(tmp_path):
     tiny(tmp_path, [1.0], settings={"seed": 0, "d": 8})
     with pytest.raises(ValueError, match=r"another d: remove it, or run with --fresh"):
@@ -222,6 +232,78 @@ def test_a_run_may_begin_with_both_directions():
     assert len(multi30k.epoch_batches(pairs, 0, settings)) == len(batches)
 
 
+def test_a_share_of_the_pairs_gets_another_source_or_target():
+    pairs = [([i], [1, i, 2]) for i in range(1000)]
+    sources = [[[i, copy] for i in range(1000)] for copy in (7, 8, 9)]
+    targets = [[1, i, 6, 2] for i in range(1000)]
+    shares = {"back_translated": 0.4, "distilled": 0.3}
+    found = multi30k.varied(pairs, sources, targets, shares, seed=0)
+    assert all(source[0] == target[1] == i for i, (source, target) in enumerate(found))
+    used = Counter(source[1] for source, _ in found if len(source) > 1)
+    assert used.keys() == {7, 8, 9} and all(100 < used[copy] < 170 for copy in used)
+    assert 250 < sum(target in targets for _, target in found) < 350
+    assert all(len(source) == 1 or len(target) == 3 for source, target in found)  # never both
+    assert found == multi30k.varied(pairs, sources, targets, shares, seed=0)
+    assert found != multi30k.varied(pairs, sources, targets, shares, seed=1)
+    assert multi30k.varied(pairs, [], [], {}, seed=0) == pairs
+
+
+def test_other_sources_come_after_both_directions_and_other_targets_last():
+    pairs = [([10 + i] * 3, [1, *[20 + i] * 4, 2]) for i in range(40)]
+    settings = {"max_tokens": 12, "num_epochs": 4, "both_ways": 1 / 4}
+    settings |= {"back_translated": 0.5, "distilled": 0.5, "distilled_from": 3 / 4}
+    sources, targets = [[[60 + i] for i in range(40)]], [[1, 100 + i, 2] for i in range(40)]
+    for epoch in range(4):
+        batches = multi30k.epoch_batches(pairs, epoch, settings, sources, targets)
+        from_others = sum((batch[0][:, 0] >= 60).sum().item() for batch in batches)
+        to_others = sum((batch[2][:, 1] >= 100).sum().item() for batch in batches)
+        assert (from_others > 0, to_others > 0) == (epoch > 0, epoch == 3)
+        if epoch == 3:
+            assert from_others + to_others == 40
+
+
+def test_own_translations_stand_between_bos_and_eos(monkeypatch):
+    asked = {}
+
+    def beam(model, source, **how):
+        asked.update(how, model=model, source=source)
+        return SimpleNamespace(ids=[[7], []])
+
+    monkeypatch.setattr(multi30k, "beam", beam)
+    settings = {"beam": 3, "length_penalty": 0.5}
+    found = multi30k.own_translations("model", [([4], [1, 2]), ([5], [1, 2])], settings)
+    assert found == [[BOS, 7, EOS], [BOS, EOS]]
+    assert asked | {"width": 3, "length_penalty": 0.5, "source": [[4], [5]]} == asked
+
+
+def test_what_a_run_has_made_is_kept(tmp_path):
+    path, made = tmp_path / "new" / "targets.json", iter([[[1, 2]], None])
+    assert multi30k.once(path, lambda: next(made)) == [[1, 2]]
+    assert multi30k.once(path, lambda: next(made)) == [[1, 2]]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_other_direction_translates_the_targets_back(monkeypatch):
+    theirs = train_subwords(["ein hund", "a dog", "the hound"], vocab_size=60, lower=True)
+    ours = train_subwords(["Ein Hund", "A dog", "The hound"], vocab_size=60)
+    asked, said = [], iter([["a dog", "", "a dog"], ["the hound"] * 3, ["a dog"] * 3])
+
+    def top_k(model, source, **how):
+        asked.append((model, theirs.decode_batch(source)))
+        return SimpleNamespace(ids=[found.ids for found in theirs.encode_batch(next(said))])
+
+    monkeypatch.setattr(multi30k, "top_k", top_k)
+    monkeypatch.setattr(multi30k.checkpoint, "card", lambda name: {"model": {"d_model": 8}})
+    monkeypatch.setattr(multi30k.checkpoint, "load", lambda name, model: (name, model))
+    monkeypatch.setattr(multi30k.checkpoint, "tokenizer", lambda name: theirs)
+    pairs = [Pair("A dog", "Ein Hund")] * 3
+    settings = {"seed": 0, "lower": False}
+    found = multi30k.back_translations("recipe_de-en", dict, pairs, ours, settings)
+    assert asked == [(("recipe_de-en", {"d_model": 8}), ["ein hund"] * 3)] * 3
+    assert ours.decode_batch(found[0]) == ["A dog", "", "A dog"]
+    assert ours.decode_batch(found[1]) == ["The hound"] * 3
+
+
 def test_smoothing_makes_certainty_dear_and_padding_costs_nothing():
     target = torch.tensor([[1, 5, 2, 0]])
     logits = 20 * torch.nn.functional.one_hot(target[:, 1:], 8).float()
@@ -238,12 +320,16 @@ def small(monkeypatch, tmp_path):
     rows = {"train": pairs * 4, "validation": pairs[:2], "test": pairs[:1]}
     monkeypatch.setenv("D2LMINI_CACHE", str(tmp_path))
     monkeypatch.setattr(multi30k, "multi30k", lambda split, **_: rows[split])
-    stored = {}
+    stored, made = {}, {}
 
     def save(name, model, subwords, card):
         stored[name] = card | {"writes": subwords.decode(subwords.encode("Ein Hund").ids)}
+        made[name] = model, subwords
 
     monkeypatch.setattr(multi30k.checkpoint, "save", save)
+    monkeypatch.setattr(multi30k.checkpoint, "card", lambda name: stored[name])
+    monkeypatch.setattr(multi30k.checkpoint, "load", lambda name, model: made[name][0])
+    monkeypatch.setattr(multi30k.checkpoint, "tokenizer", lambda name: made[name][1])
 
     def start(*arguments):
         monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
@@ -272,7 +358,9 @@ def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
     assert card["data"]["name"] == "multi30k en-de"
     assert card["data"]["rows"] == {"train": 12, "validation": 2, "test": 1}
     assert card["command"] == "python -m recipes.tiny en-de"
-    assert card["model"]["dropout"] == card["settings"]["dropout"] == 0.1
+    dropouts = [card["model"]["dropout"] for card in stored.values()]
+    assert dropouts == [0.1, multi30k_transformer.DIRECTIONS["en-de"]["dropout"], 0.1]
+    assert dropouts == [card["settings"]["dropout"] for card in stored.values()]
     assert card["signatures"].keys() == card["metrics"]["test"].keys() >= {"bleu_cased"}
 
 
