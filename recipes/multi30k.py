@@ -80,12 +80,14 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
         folder=folder,
     )
     if settings.get("back_translated"):
-        teacher = f"{program}_{target}-{source}"
+        other = f"{program}_{target}-{source}"
+        teacher = checkpoint.load(other, build(**checkpoint.card(other)["model"]))
+        theirs = checkpoint.tokenizer(other)
         sources += once(
             folder / "sources.json",
-            lambda: back_translations(teacher, build, train, subwords, settings),
+            lambda: back_translations(teacher, theirs, train, subwords, settings),
         )
-    if settings.get("distilled"):
+    if settings.get("distilled") and not options.epochs:  # a trial's model has nothing to teach
 
         def translations_so_far():
             go_on(until=max(1, int(settings["distilled_from"] * settings["num_epochs"])))
@@ -143,15 +145,14 @@ def encode(pairs, subwords):
     return [(s.ids, [bos, *t.ids, eos]) for s, t in zip(sources, targets, strict=True)]
 
 
-def back_translations(name, build, pairs, subwords, settings):
+def back_translations(teacher, theirs, pairs, subwords, settings):
     """Other sources for the pairs, three for each: [source ids of all pairs] * 3
 
-    The checkpoint of the other direction draws them from the targets, each word from the ten
-    likeliest (Edunov et al. 2018, https://arxiv.org/abs/1808.09381).  It has learned the same
-    pairs, so they add no text to the data, but they say the same in other words.
+    The teacher, a model of the other direction with subwords of its own (theirs), draws them from
+    the targets, each word from the ten likeliest (Edunov et al. 2018,
+    https://arxiv.org/abs/1808.09381).  It has learned the same pairs, so they add no text to the
+    data, but they say the same in other words.
     """
-    card = checkpoint.card(name)
-    teacher, theirs = checkpoint.load(name, build(**card["model"])), checkpoint.tokenizer(name)
     targets = [found.ids for found in theirs.encode_batch([pair.target for pair in pairs])]
     generator, copies = torch.Generator().manual_seed(settings["seed"]), []
     for i in range(3):
@@ -190,8 +191,8 @@ def epoch_batches(pairs, epoch, settings, sources=(), targets=()):
     settings["both_ways"]: the share of the epochs, the first ones, that learn both directions.
     Such an epoch has half the batches that the two give together, so as many steps as any other.
     settings["back_translated"]: the share of pairs that get one of their other sources afterwards.
-    settings["distilled"]: the share that get their other target, from the epoch that comes after
-    settings["distilled_from"] of all.
+    settings["distilled"]: the share that get their other target, once settings["distilled_from"] of
+    the epochs are done.
     """
     size, seed, done = settings["max_tokens"], 1000 + epoch, epoch / settings["num_epochs"]
     if done >= settings.get("both_ways", 0):

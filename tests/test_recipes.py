@@ -283,7 +283,7 @@ def test_what_a_run_has_made_is_kept(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_other_direction_translates_the_targets_back(monkeypatch):
+def test_a_teacher_translates_the_targets_back(monkeypatch):
     theirs = train_subwords(["ein hund", "a dog", "the hound"], vocab_size=60, lower=True)
     ours = train_subwords(["Ein Hund", "A dog", "The hound"], vocab_size=60)
     asked, said = [], iter([["a dog", "", "a dog"], ["the hound"] * 3, ["a dog"] * 3])
@@ -293,13 +293,10 @@ def test_the_other_direction_translates_the_targets_back(monkeypatch):
         return SimpleNamespace(ids=[found.ids for found in theirs.encode_batch(next(said))])
 
     monkeypatch.setattr(multi30k, "top_k", top_k)
-    monkeypatch.setattr(multi30k.checkpoint, "card", lambda name: {"model": {"d_model": 8}})
-    monkeypatch.setattr(multi30k.checkpoint, "load", lambda name, model: (name, model))
-    monkeypatch.setattr(multi30k.checkpoint, "tokenizer", lambda name: theirs)
     pairs = [Pair("A dog", "Ein Hund")] * 3
     settings = {"seed": 0, "lower": False}
-    found = multi30k.back_translations("recipe_de-en", dict, pairs, ours, settings)
-    assert asked == [(("recipe_de-en", {"d_model": 8}), ["ein hund"] * 3)] * 3
+    found = multi30k.back_translations("teacher", theirs, pairs, ours, settings)
+    assert asked == [("teacher", ["ein hund"] * 3)] * 3
     assert ours.decode_batch(found[0]) == ["A dog", "", "A dog"]
     assert ours.decode_batch(found[1]) == ["The hound"] * 3
 
@@ -362,6 +359,25 @@ def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
     assert dropouts == [0.1, multi30k_transformer.DIRECTIONS["en-de"]["dropout"], 0.1]
     assert dropouts == [card["settings"]["dropout"] for card in stored.values()]
     assert card["signatures"].keys() == card["metrics"]["test"].keys() >= {"bleu_cased"}
+
+
+def test_what_a_run_translates_for_itself_lies_beside_its_state(small, capsys):
+    small("de-en"), small("en-de")
+    folder = run.cache_folder("tiny_en-de")
+    names = {"state.safetensors", "sources.json", "targets.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    said = capsys.readouterr().out
+    steps = [
+        "translating the training set back, 3 of 3",
+        "epoch 1/2",
+        "translating the training set\n",
+    ]
+    places = [said.rindex(step) for step in [*steps, "epoch 2/2"]]
+    assert places == sorted(places)
+    small("en-de")  # all is there
+    assert "translating" not in capsys.readouterr().out
+    small("en-de", "--fresh")
+    assert "translating the training set back, 1 of 3" in capsys.readouterr().out
 
 
 def test_a_trial_leaves_the_whole_run_alone_and_stores_nothing(small, capsys):
