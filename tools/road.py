@@ -22,7 +22,7 @@ STATIONS = [  # year, name, notebooks, which keys a query may attend to, what is
         "Transformer",
         "04 · 05 · 06",
         causal_mask(12),
-        "words look at words,\nnothing else is needed",
+        "words look at words,\nno recurrence",
     ),
     (
         "2018",

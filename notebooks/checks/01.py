@@ -46,7 +46,7 @@ def exercise_2(random_attention):
     yield Case(
         "columns do not: the largest sum",
         lambda: random_attention(0).sum(dim=0).max(),
-        Between(1.1, 10.0),
+        Between(1.01, 10.0),
         "nothing makes a key's weights over all queries sum to 1; are your scores random?",
     )
     yield Case(
@@ -147,6 +147,12 @@ def exercise_7(error_with, shrink):
     hint = "sample(20, n, seed=1), predict with w = 1, mean of the squared distance to the truth"
     yield Case("n = 50", lambda: error_with(50), Between(0.38, 0.50), hint)
     yield Case("n = 5,000: the bias is left", lambda: error_with(5000), Between(0.36, 0.44), hint)
+    yield Case(
+        "n = 50 minus n = 5,000: the variance that more data remove",
+        lambda: error_with(50) - error_with(5000),
+        Between(0.005, 0.12),
+        "does the number of points depend on n?",
+    )
     hint = "factor ** (-1 / (4 + d))"
     yield Case("ten times the data, d = 1", lambda: shrink(10, 1), 10 ** (-1 / 5), hint)
     yield Case("ten times the data, d = 10", lambda: shrink(10, 10), 10 ** (-1 / 14), hint)

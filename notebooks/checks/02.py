@@ -124,6 +124,19 @@ def exercise_5(my_masked_softmax):
         wanted,
         "softmax subtracts the row's largest score: hide first, and let softmax do it",
     )
+    low = torch.tensor([[-2e6, -2e6 + math.log(3.0), 300.0], [1.0, 2.0, 3.0]], dtype=torch.float64)
+    yield Case(
+        "scores below minus a million, float64",
+        lambda: my_masked_softmax(low, mask),
+        wanted.double(),
+        "a number of your own may be higher than a score; torch.finfo(scores.dtype).min is not",
+    )
+    yield Case(
+        "float16 in, float16 out",
+        lambda: str(my_masked_softmax(scores.half(), mask).dtype),
+        "torch.float16",
+        "stay in the type of the scores",
+    )
     yield Case(
         "transposed scores",
         lambda: my_masked_softmax(scores.T.contiguous().T, mask),
