@@ -23,6 +23,11 @@ test: check  ## everything that proves the course, but for the browser
 	$(IN_VENV) -m pytest tests
 	PYTHONPATH=tests/offline $(IN_VENV) -m pytest --nbval --nbval-sanitize-with tests/nbval.cfg notebooks
 
+# Alone on the machine threads may wait awake, each on its core; huge pages spare the processor many look-ups.
+recipe: setup  ## make a checkpoint anew: make recipe RUN="multi30k_transformer en-de"
+	@test -n "$(RUN)" || { echo 'Name a recipe: make recipe RUN="multi30k_transformer en-de"' >&2; exit 2; }
+	env -u GOMP_SPINCOUNT OMP_PROC_BIND=true GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(IN_VENV) -m recipes.$(RUN)
+
 test-browser: setup  ## JupyterLab, exported pages and every slide in a real browser; needs chromium and npm
 	$(IN_VENV) -m pytest tests/browser
 

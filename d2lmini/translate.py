@@ -180,13 +180,14 @@ def beam_batch(model, source, width, length_penalty, max_length):
     for length in range(1, max_length + 1):
         logits, state = model.step(said[:, -1], state)
         logits[:, [PAD, BOS]] = -torch.inf
-        steps = logits.float().log_softmax(dim=-1)  # (batch * width, vocab)
-        steps[ended] = -torch.inf
-        steps[ended, EOS] = 0.0  # a sentence that has ended stays as it is
-        candidates = (total.view(-1, 1) + steps).view(len(numbers), -1)  # (batch, width * vocab)
+        best_steps, words = logits.float().topk(min(width, logits.shape[1]))  # others cannot win
+        steps = best_steps - logits.float().logsumexp(dim=-1, keepdim=True)
+        steps[ended], words[ended] = -torch.inf, EOS
+        steps[ended, 0] = 0.0  # a sentence that has ended stays as it is
+        candidates = (total.view(-1, 1) + steps).view(len(numbers), -1)  # (batch, width * width)
         total, places = candidates.topk(width, dim=-1)
         rows = (first + places // steps.shape[1]).flatten()
-        words = (places % steps.shape[1]).flatten()
+        words = words.view(len(numbers), -1).gather(1, places).flatten()
         before = ended[rows]
         ended = before | (words == EOS)
         said, state = torch.cat([said[rows], words.unsqueeze(1)], dim=1), state.select(rows)
@@ -244,7 +245,7 @@ def alignment_error_rate(
 
     weights: for each pair (target words, source words); a target word links to its heaviest source
     word.  sure, possible: true links (source, target); possible holds the sure ones too, and is the
-    same unless told.  Rows beyond the last word of a pair's links (such as <eos>) are no words.
+    same unless told.  Every row counts as a word: leave out that of <eos>.
     Source: Och and Ney 2003, https://aclanthology.org/J03-1002
     Raises ValueError with both counts if there are not links for every pair.
     """

@@ -9,7 +9,6 @@ import shutil
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 
 from d2lmini import checkpoint
 from d2lmini.data import multi30k
@@ -38,6 +37,10 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
     settings = settings | arguments | directions[options.direction]
     arguments = {key: settings[key] for key in arguments}
     settings |= {"source": source, "target": target}
+    other = f"{program}_{target}-{source}"
+    if settings.get("back_translated"):  # by a checkpoint, so it makes this run what it is
+        weights = (checkpoint.FOLDER / f"{other}.safetensors").read_bytes()
+        settings["teacher"] = {"name": other, "sha256": hashlib.sha256(weights).hexdigest()}
     folder = run.cache_folder(name)
     if options.epochs:  # a trial leaves alone what the whole run has saved
         settings["num_epochs"] = options.epochs
@@ -60,6 +63,7 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
         lr=settings["learning_rate"],
         betas=(0.9, 0.98),
         weight_decay=settings["weight_decay"],
+        foreach=True,  # a few calls for all weights, not a dozen for each
     )
     encoded, held = encode(train, subwords), encode(validation, subwords)
     held_batches = make_batches(held, settings["max_tokens"], seed=0)
@@ -77,14 +81,15 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
         num_epochs=settings["num_epochs"],
         patience=settings["patience"],
         average=settings["average"],
+        best_from=int(settings.get("distilled_from", 0) * settings["num_epochs"]),
         folder=folder,
     )
     if settings.get("back_translated"):
-        other = f"{program}_{target}-{source}"
         teacher = checkpoint.load(other, build(**checkpoint.card(other)["model"]))
         theirs = checkpoint.tokenizer(other)
         sources += once(
             folder / "sources.json",
+            settings,
             lambda: back_translations(teacher, theirs, train, subwords, settings),
         )
     if settings.get("distilled") and not options.epochs:  # a trial's model has nothing to teach
@@ -93,7 +98,7 @@ def recipe(program, build, *, arguments, settings, directions=DE_EN):
             go_on(until=max(1, int(settings["distilled_from"] * settings["num_epochs"])))
             return own_translations(model, encoded, settings)
 
-        targets += once(folder / "targets.json", translations_so_far)
+        targets += once(folder / "targets.json", settings, translations_so_far)
     history = go_on()
     if rank:
         return  # one process measures and stores
@@ -132,9 +137,14 @@ def read_options(program, directions):
     if len(directions) > 1:
         parser.add_argument("direction", choices=directions)
     parser.add_argument("--fresh", action="store_true", help="forget a run that was begun")
-    parser.add_argument("--epochs", type=int, help="a shorter run, to try; stores nothing")
+    parser.add_argument(
+        "--epochs", type=int, help="a shorter run, to try: without distillation; stores nothing"
+    )
     parser.set_defaults(direction=next(iter(directions)))
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.epochs is not None and options.epochs < 1:
+        parser.error(f"--epochs must be at least 1, got {options.epochs}")
+    return options
 
 
 def encode(pairs, subwords):
@@ -154,11 +164,13 @@ def back_translations(teacher, theirs, pairs, subwords, settings):
     data, but they say the same in other words.
     """
     targets = [found.ids for found in theirs.encode_batch([pair.target for pair in pairs])]
-    generator, copies = torch.Generator().manual_seed(settings["seed"]), []
+    rank, _ = run.join_processes()
+    generator, copies = torch.Generator().manual_seed(settings["seed"] + rank), []
+    how = {"generator": generator, "max_length": 60, "batch_size": 256}
     for i in range(3):
         print(f"translating the training set back, {i + 1} of 3", flush=True)
-        drawn = top_k(teacher, targets, generator=generator, max_length=60, batch_size=256)
-        texts = theirs.decode_batch(drawn.ids)
+        drawn = run.shared_out(targets, lambda ids: top_k(teacher, ids, **how).ids)
+        texts = theirs.decode_batch(drawn)
         if not settings["lower"]:
             texts = [text[:1].upper() + text[1:] for text in texts]  # the teacher has no capitals
         copies.append([found.ids for found in subwords.encode_batch(texts)])
@@ -170,19 +182,23 @@ def own_translations(model, pairs, settings):
     print("translating the training set", flush=True)
     sources, bos, eos = [source for source, _ in pairs], Vocabulary.bos_id, Vocabulary.eos_id
     how = {"width": settings["beam"], "length_penalty": settings["length_penalty"]}
-    found = beam(model, sources, **how, max_length=80, batch_size=64)
-    return [[bos, *ids, eos] for ids in found.ids]
+    how |= {"max_length": 80, "batch_size": 64}
+    found = run.shared_out(sources, lambda ids: beam(model, ids, **how).ids)
+    return [[bos, *ids, eos] for ids in found]
 
 
-def once(path, make):
-    """What make() gives; from the file, if an earlier start of the run has made it."""
-    if not path.is_file():
-        made = make()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(f".{os.getpid()}")  # under torchrun each process writes its own
-        half.write_text(json.dumps(made))
-        os.replace(half, path)
-    return json.loads(path.read_text())
+def once(path, settings, make):
+    """What make() gives; from the file, if an earlier start with these settings has made it."""
+    settings = json.loads(json.dumps(settings))  # as they are read again
+    if path.is_file():
+        stored = json.loads(path.read_text())
+        if stored["settings"] == settings:
+            return stored["made"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(f".{os.getpid()}")  # under torchrun each process writes its own
+    half.write_text(json.dumps({"settings": settings, "made": make()}))
+    os.replace(half, path)
+    return json.loads(path.read_text())["made"]
 
 
 def epoch_batches(pairs, epoch, settings, sources=(), targets=()):
@@ -238,12 +254,39 @@ def loss_of(model, batch, *, smoothing=0.0):
     """Cross entropy in nats for each real target token."""
     source, mask, target = batch
     logits, _ = model(source, mask, target[:, :-1])
-    return F.cross_entropy(
-        logits.flatten(0, 1),
-        target[:, 1:].flatten(),
-        ignore_index=Vocabulary.pad_id,
-        label_smoothing=smoothing,
-    )
+    return CrossEntropy.apply(logits.flatten(0, 1), target[:, 1:].flatten(), smoothing)
+
+
+class CrossEntropy(torch.autograd.Function):
+    """F.cross_entropy with label smoothing; its gradient takes the place of the logits.
+
+    With tens of millions of logits the time goes into moving them.  So no second tensor of their
+    size is made, and a block of rows is finished while the processor's cache holds it.  What comes
+    out is what torch gives, bit for bit.
+    """
+
+    @staticmethod
+    def forward(ctx, logits, target, smoothing, block=64):
+        real = (target != Vocabulary.pad_id).to(logits.dtype)
+        one, total, vocab_size = real.sum() / real.sum(), 0.0, logits.shape[1]
+        true_slope = -(one * (1 - smoothing) / real.sum()) * real  # of the loss in log p(true)
+        any_slope = -(one * (smoothing / vocab_size) / real.sum()) * real  # and in each log p
+        parts = (logits.detach(), *(t.unsqueeze(1) for t in (target, true_slope, any_slope)))
+        for scores, true, of_true, of_any in zip(*(t.split(block) for t in parts), strict=True):
+            log_probs = scores.log_softmax(dim=-1)
+            total += (of_true * log_probs.gather(1, true)).sum()
+            total += (of_any[:, 0] * log_probs.sum(dim=-1)).sum()
+            slopes = of_any.repeat(1, vocab_size).scatter_add_(1, true, of_true)
+            torch.ops.aten._log_softmax_backward_data.out(
+                slopes, log_probs, 1, scores.dtype, out=scores
+            )
+        ctx.save_for_backward(logits)
+        return total
+
+    @staticmethod
+    def backward(ctx, slope):
+        (gradient,) = ctx.saved_tensors
+        return gradient if slope == 1 else slope * gradient, None, None, None
 
 
 def held_out_loss(model, batches):
@@ -264,9 +307,9 @@ def score(model, subwords, pairs, settings):
     """Results of translate.bleu: {"bleu_greedy": ..., and with settings["beam"] "bleu"}.
 
     Both are lower-cased.  Of a beam's German also "bleu_tokenised": lower-cased words as spaCy
-    splits them, because papers report BLEU of tokenised text; and where the model writes capitals,
-    "bleu_cased".  They count different n-grams, as their signatures say: no figure of one kind can
-    be compared with one of another.
+    splits them (its signature says "none", for sacreBLEU splits nothing), because papers report
+    BLEU of tokenised text; and where the model writes capitals, "bleu_cased".  They count different
+    n-grams: no figure of one kind can be compared with one of another.
     """
     sources = [subwords.encode(pair.source).ids for pair in pairs]
     references = [pair.target for pair in pairs]
@@ -280,7 +323,7 @@ def score(model, subwords, pairs, settings):
     if settings["target"] == "de" and "bleu" in outputs:
         split = tokenizer("de", lower=True)
         said, true = ([" ".join(split(t)) for t in ts] for ts in (outputs["bleu"], references))
-        scores["bleu_tokenised"] = bleu(said, true, tokenize="none")
+        scores["bleu_tokenised"] = bleu(said, true, lowercase=True, tokenize="none")
         if not settings["lower"]:
             scores["bleu_cased"] = bleu(outputs["bleu"], references)
     return scores

@@ -1,7 +1,7 @@
 """A small Transformer on Multi30k, German to English or English to German.
 
 python -m recipes.multi30k_transformer de-en      45 minutes on two cores that do nothing else
-python -m recipes.multi30k_transformer en-de      58 minutes; it writes capitals
+python -m recipes.multi30k_transformer en-de      an hour, or a little more; it writes capitals
 
 From English the first third of the epochs trains both directions, so that the weights learn from
 each pair in two ways (Ding, Wu and Tao 2021, https://arxiv.org/abs/2109.07780).  Afterwards half of
@@ -40,7 +40,7 @@ DIRECTIONS = {
         "back_translated": 1 / 2,
         "distilled": 1 / 4,
         "distilled_from": 3 / 4,
-        "patience": 12,  # the held-out text is people's: its loss rises when distillation begins
+        "patience": 12,
         "dropout": 0.2,
     },
 }

@@ -36,6 +36,7 @@ def train(
     patience: int = 3,
     average: int = 5,
     clip: float = 1.0,
+    best_from: int = 0,
     until: int | None = None,
     folder: Path | None = None,
 ) -> dict:
@@ -46,6 +47,8 @@ def train(
     better; after `patience` epochs without a new best the run ends.
     rate(done): the learning rate, done from 0 to 1.
     average: how many of the last epochs, up to the best one, are averaged.
+    best_from: epochs before it are neither chosen nor count for patience; for a run whose loss
+    changes its meaning on the way.
     until: leave off after this epoch, with the mean of the last weights, be they the best or not;
     the next call goes on from there, as after a kill.
     settings: whatever makes this run what it is; a saved state with others is refused, see State.
@@ -55,13 +58,15 @@ def train(
         settings = settings | {"processes": world}  # their steps are of as many batches
     state = State(folder or cache_folder(name), settings)
     trained = DistributedDataParallel(model) if world > 1 else model
-    history, kept = state.restore(model, optimizer)
+    history, kept = state.restore(model, optimizer, rank)
     for epoch in range(len(history), num_epochs if until is None else until):
-        if stopped(history, patience):
+        if stopped(history[best_from:], patience):
             break
         model.train()
         epoch_batches = batches(epoch)
         share = epoch_batches[rank::world][: len(epoch_batches) // world]  # as many for each
+        if not share:
+            raise ValueError(f"{len(epoch_batches)} batches are too few for {world} processes")
         total, begun = 0.0, time.perf_counter()
         for i, batch in enumerate(tqdm(share, f"epoch {epoch + 1}", leave=False, disable=None)):
             for group in optimizer.param_groups:
@@ -69,7 +74,7 @@ def train(
             loss = loss_fn(trained, batch)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
+            nn.utils.clip_grad_norm_(model.parameters(), clip, foreach=True)
             optimizer.step()
             total += loss.item()
         model.eval()
@@ -84,10 +89,12 @@ def train(
         )
         kept = [*kept, {key: t.detach().clone() for key, t in model.state_dict().items()}]
         kept = kept[-(average + patience) :]
+        random = random_states(world)
         if rank == 0:
-            state.save(model, optimizer, history, kept)
+            state.save(model, optimizer, history, kept, random)
             report(history, num_epochs)
-    best = min(range(len(history)), key=lambda i: history[i]["held_out"])
+    eligible = range(min(best_from, len(history) - 1), len(history))
+    best = min(eligible, key=lambda i: history[i]["held_out"])
     after = len(history) - 1 - best if until is None else 0
     chosen = kept[: len(kept) - after][-average:]
     model.load_state_dict(mean_of(chosen))
@@ -116,7 +123,7 @@ def report(history, num_epochs):
     left = (num_epochs - len(history)) * sum(e["seconds"] for e in history) / len(history)
     print(
         f"epoch {len(history)}/{num_epochs}  loss {epoch['loss']:.3f}  held-out "
-        f"{epoch['held_out']:.3f}  {epoch['seconds']:.0f} s, at most {left / 60:.0f} min left",
+        f"{epoch['held_out']:.3f}  {epoch['seconds']:.0f} s, about {left / 60:.0f} min left",
         flush=True,
     )
 
@@ -127,6 +134,26 @@ def join_processes() -> tuple[int, int]:
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("gloo")
     return int(os.environ.get("RANK", 0)), world
+
+
+def random_states(world):
+    """(processes, bytes): the state of each process's random numbers"""
+    states = [torch.get_rng_state() for _ in range(world)]
+    if world > 1:
+        dist.all_gather(states, torch.get_rng_state())
+    return torch.stack(states)
+
+
+def shared_out(items: list, work: Callable[[list], list]) -> list:
+    """work(items), a result for each of them; under torchrun each process does its share."""
+    rank, world = join_processes()
+    if world == 1:
+        return work(items)
+    parts, found = [None] * world, [None] * len(items)
+    dist.all_gather_object(parts, work(items[rank::world]))
+    for i, results in enumerate(parts):
+        found[i::world] = results
+    return found
 
 
 def cache_folder(name: str) -> Path:
@@ -141,14 +168,14 @@ class State:
         self.path = folder / "state.safetensors"
         self.settings = json.loads(json.dumps(settings))
 
-    def save(self, model, optimizer, history, kept):
+    def save(self, model, optimizer, history, kept, random):
         tensors = {f"model.{k}": t for k, t in model.state_dict().items()}
         for i, weights in enumerate(kept):
             tensors |= {f"kept.{i}.{k}": t for k, t in weights.items()}
         for i, slots in optimizer.state_dict()["state"].items():
             filled = {k: t for k, t in slots.items() if t is not None}
             tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(t) for k, t in filled.items()}
-        tensors["random"] = torch.get_rng_state()
+        tensors["random"] = random
         about = {"settings": self.settings, "history": history, "kept": len(kept)}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         half = self.path.with_suffix(".part")
@@ -156,8 +183,9 @@ class State:
         save_file(copies, half, metadata={"about": json.dumps(about)})
         os.replace(half, self.path)
 
-    def restore(self, model, optimizer):
-        """Fill model and optimiser; return the history and the weights kept for averaging.
+    def restore(self, model, optimizer, rank=0):
+        """Fill model, optimiser and the random numbers of process `rank`; return the history and
+        the weights kept for averaging.
 
         Raises ValueError, naming what differs, if the saved run had other settings.
         """
@@ -169,10 +197,13 @@ class State:
             about = json.loads(file.metadata()["about"])
         if about["settings"] != self.settings:
             keys = {*about["settings"], *self.settings}
-            other = [k for k in keys if about["settings"].get(k) != self.settings.get(k)]
+            other = ", ".join(
+                f"{k} {about['settings'].get(k)!r}, not {self.settings.get(k)!r}"
+                for k in sorted(keys)
+                if about["settings"].get(k) != self.settings.get(k)
+            )
             raise ValueError(
-                f"{self.path} holds a run with another {', '.join(sorted(other))}: "
-                "remove it, or run with --fresh"
+                f"a run was begun with {other}: remove {self.path.parent}, or run with --fresh"
             )
         tensors = load_file(self.path)
         model.load_state_dict(part(tensors, "model."))
@@ -182,7 +213,7 @@ class State:
             slots.setdefault(int(number), {})[slot] = tensor
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        torch.set_rng_state(tensors["random"])
+        torch.set_rng_state(tensors["random"][rank])
         kept = [part(tensors, f"kept.{i}.") for i in range(about["kept"])]
         print(f"going on after epoch {len(about['history'])}, from {self.path}", flush=True)
         return about["history"], kept
@@ -202,7 +233,10 @@ def card(
     seed: int,
     **more,
 ) -> dict:
-    """The card of a finished run; more: data, metrics, signatures, licence."""
+    """The card of a finished run; more: data, metrics, signatures, licence.
+
+    seconds: of the epochs alone, as they went on a machine that may have had other work.
+    """
     parameters = sum(p.numel() for p in model.parameters())  # shared ones count once
     _, processes = join_processes()
     return {

@@ -63,6 +63,8 @@ def test_torchs_peer_has_our_weights_and_our_dropout():
     ours.encoder.embedding = ours.decoder.embedding
     count = lambda m: sum(p.numel() for p in m.parameters())  # noqa: E731
     assert count(ours) == count(theirs)
+    attentions = [m for m in theirs.modules() if isinstance(m, torch.nn.MultiheadAttention)]
+    assert attentions and all(m.dropout == 0 for m in attentions)
     dropped = sum(m.p > 0 for m in theirs.modules() if isinstance(m, torch.nn.Dropout))
     assert dropped == sum(m.p > 0 for m in ours.modules() if isinstance(m, torch.nn.Dropout)) - 1
 

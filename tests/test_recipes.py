@@ -1,5 +1,6 @@
 """The recipes' loop: killed and resumed it ends where an unbroken run ends."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
@@ -47,6 +49,8 @@ history = run.train(
     held_out=lambda m: loss_fn(m, x).item(), optimizer=optimizer,
     rate=lambda done: 0.05 * (1 - done), num_epochs=6, average=3, folder=folder,
 )
+doubled = run.shared_out(list(range(5)), lambda items: [2 * i for i in items])
+assert doubled == [0, 2, 4, 6, 8]
 if run.join_processes()[0] == 0:
     save_file(model.state_dict(), folder / "final.safetensors")
     print("best", history["best_epoch"], "averaged", history["averaged"])
@@ -71,21 +75,31 @@ def finish(folder, **more):
     return load_file(folder / "final.safetensors")
 
 
-def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path):
+@pytest.mark.parametrize(
+    ("processes", "size", "end"),
+    [(1, 10, signal.SIGKILL), (2, 7, signal.SIGTERM)],  # torchrun must end its processes itself
+)
+def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(
+    tmp_path, processes, size, end
+):
+    """With batches of 7, the last of 5, two processes soon draw unlike random numbers."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir(), broken.mkdir()
-    expected = finish(whole)
+    expected = finish(whole, processes=processes, size=size)
     process = subprocess.Popen(
-        command(broken, pause=0.2), env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        command(broken, pause=0.2, processes=processes, size=size),
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     for line in process.stdout:
         if line.startswith("epoch 2/6"):
             time.sleep(0.3)  # in the middle of the third epoch
-            process.send_signal(signal.SIGKILL)
+            process.send_signal(end)
             break
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait() != 0
     assert not (broken / "final.safetensors").exists()
-    found = finish(broken)
+    found = finish(broken, processes=processes, size=size)
     assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
@@ -96,7 +110,7 @@ def test_two_processes_step_as_one_does_with_batches_twice_as_large(tmp_path):
     found = finish(shared, size=10, dropout=0.0, processes=2)
     for key, weights in expected.items():
         torch.testing.assert_close(found[key], weights)
-    with pytest.raises(ValueError, match="another processes"):  # one cannot go on with it
+    with pytest.raises(ValueError, match="processes 2, not None"):  # one cannot go on with it
         run.State(shared, {"seed": 0}).restore(None, None)
 
 
@@ -127,6 +141,15 @@ def test_it_stops_when_nothing_gets_better_and_averages_up_to_the_best(tmp_path)
     assert weight == pytest.approx((2 + 3) / 2)  # after epochs 2 and 3
 
 
+def test_epochs_before_the_first_that_counts_are_not_chosen_and_stop_nothing(tmp_path):
+    losses = [5.0, 1.0, 4, 4, 4, 3, 6, 6, 6]
+    weight, history = tiny(tmp_path / "a", losses, best_from=4, patience=2, average=2)
+    assert len(history["epochs"]) == 8 and history["best_epoch"] == 6
+    assert weight == pytest.approx((5 + 6) / 2)
+    weight, history = tiny(tmp_path / "b", losses[:2], best_from=4)  # it ends before
+    assert history["best_epoch"] == 2
+
+
 def test_a_run_may_leave_off_and_go_on(tmp_path):
     losses = [5.0, 3, 4]
     weight, history = tiny(tmp_path, [*losses, 2.0, 1.0], until=3, average=2)
@@ -138,7 +161,8 @@ def test_a_run_may_leave_off_and_go_on(tmp_path):
 
 def test_a_run_with_other_settings_is_not_mistaken_for_this_one(tmp_path):
     tiny(tmp_path, [1.0], settings={"seed": 0, "d": 8})
-    with pytest.raises(ValueError, match=r"another d: remove it, or run with --fresh"):
+    wanted = rf"begun with d 8, not 9: remove {tmp_path}, or run with --fresh"
+    with pytest.raises(ValueError, match=wanted):
         tiny(tmp_path, [1.0], settings={"seed": 0, "d": 9})
 
 
@@ -182,7 +206,8 @@ def test_the_four_measures_count_different_things(parrot):
     assert scores["bleu_greedy"].score < scores["bleu_tokenised"].score
     signs = {name: result.signature for name, result in scores.items()}
     assert "case:lc" in signs["bleu"] and signs["bleu"] == signs["bleu_greedy"]
-    assert "case:mixed" in signs["bleu_cased"] and "tok:none" in signs["bleu_tokenised"]
+    assert "case:mixed" in signs["bleu_cased"]
+    assert "case:lc" in signs["bleu_tokenised"] and "tok:none" in signs["bleu_tokenised"]
     assert multi30k.rounded(scores)["bleu"] == round(scores["bleu"].score, 2)
 
 
@@ -277,9 +302,11 @@ def test_own_translations_stand_between_bos_and_eos(monkeypatch):
 
 
 def test_what_a_run_has_made_is_kept(tmp_path):
-    path, made = tmp_path / "new" / "targets.json", iter([[[1, 2]], None])
-    assert multi30k.once(path, lambda: next(made)) == [[1, 2]]
-    assert multi30k.once(path, lambda: next(made)) == [[1, 2]]
+    path, made = tmp_path / "new" / "targets.json", iter([[[1, 2]], [[3]], None])
+    settings = {"seed": 0, "sizes": (1, 2)}
+    assert multi30k.once(path, settings, lambda: next(made)) == [[1, 2]]
+    assert multi30k.once(path, settings, lambda: next(made)) == [[1, 2]]
+    assert multi30k.once(path, settings | {"seed": 1}, lambda: next(made)) == [[3]]
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -301,6 +328,18 @@ def test_a_teacher_translates_the_targets_back(monkeypatch):
     assert ours.decode_batch(found[1]) == ["The hound"] * 3
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_our_cross_entropy_and_its_gradient_are_torchs(smoothing):
+    logits = torch.randn(7, 11, dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([5, 0, 3, 10, 0, 3, 2])  # two of them padding
+    expected = F.cross_entropy(logits, target, ignore_index=0, label_smoothing=smoothing)
+    (slope,) = torch.autograd.grad(3 * expected, logits)
+    copy = logits.detach().clone().requires_grad_()
+    loss = multi30k.CrossEntropy.apply(1 * copy, target, smoothing, 3)  # blocks of 3, 3 and 1
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.autograd.grad(3 * loss, copy)[0], slope)
+
+
 def test_smoothing_makes_certainty_dear_and_padding_costs_nothing():
     target = torch.tensor([[1, 5, 2, 0]])
     logits = 20 * torch.nn.functional.one_hot(target[:, 1:], 8).float()
@@ -319,7 +358,10 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(multi30k, "multi30k", lambda split, **_: rows[split])
     stored, made = {}, {}
 
+    monkeypatch.setattr(multi30k.checkpoint, "FOLDER", tmp_path)
+
     def save(name, model, subwords, card):
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
         stored[name] = card | {"writes": subwords.decode(subwords.encode("Ein Hund").ids)}
         made[name] = model, subwords
 
@@ -358,6 +400,8 @@ def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
     dropouts = [card["model"]["dropout"] for card in stored.values()]
     assert dropouts == [0.1, multi30k_transformer.DIRECTIONS["en-de"]["dropout"], 0.1]
     assert dropouts == [card["settings"]["dropout"] for card in stored.values()]
+    sha256 = hashlib.sha256(b"tiny_de-en").hexdigest()
+    assert card["settings"]["teacher"] == {"name": "tiny_de-en", "sha256": sha256}
     assert card["signatures"].keys() == card["metrics"]["test"].keys() >= {"bleu_cased"}
 
 
@@ -396,10 +440,14 @@ def test_one_process_of_several_stores(small, monkeypatch):
     assert small("de-en") == {}
 
 
-def test_one_program_serves_both_directions(monkeypatch):
+def test_one_program_serves_both_directions(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["recipe", "en-de", "--epochs", "2"])
     options = multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
     assert (options.direction, options.epochs) == ("en-de", 2)
+    monkeypatch.setattr(sys, "argv", ["recipe", "en-de", "--epochs", "0"])
+    with pytest.raises(SystemExit):
+        multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
+    assert "--epochs must be at least 1, got 0" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["recipe"])
     assert multi30k.read_options("multi30k_bahdanau", multi30k.DE_EN).direction == "de-en"
 

@@ -417,6 +417,8 @@ def test_the_alignment_error_rate_counts_by_hand():
     sure, possible = [[(0, 0)]], [[(0, 0), (2, 1)]]
     assert alignment_error_rate(weights, sure, possible) == pytest.approx(1 - (1 + 2) / (2 + 1))
     assert alignment_error_rate(weights, sure, [[]]) == pytest.approx(1 - (1 + 1) / (2 + 1))
+    and_eos = [torch.cat([weights[0], torch.tensor([[1.0, 0.0, 0.0]])])]  # one link too many
+    assert alignment_error_rate(and_eos, [[(0, 0), (2, 1)]]) == pytest.approx(1 - 4 / 5)
 
 
 def test_links_are_wanted_for_every_pair():
