@@ -268,9 +268,9 @@ class CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits, target, smoothing, block=64):
         real = (target != Vocabulary.pad_id).to(logits.dtype)
-        one, total, vocab_size = real.sum() / real.sum(), 0.0, logits.shape[1]
-        true_slope = -(one * (1 - smoothing) / real.sum()) * real  # of the loss in log p(true)
-        any_slope = -(one * (smoothing / vocab_size) / real.sum()) * real  # and in each log p
+        count, total, vocab_size = real.sum(), 0.0, logits.shape[1]
+        true_slope = -real * (1 - smoothing) / count  # of the loss in log p(true)
+        any_slope = -real * (smoothing / vocab_size) / count  # and in each log p
         parts = (logits.detach(), *(t.unsqueeze(1) for t in (target, true_slope, any_slope)))
         for scores, true, of_true, of_any in zip(*(t.split(block) for t in parts), strict=True):
             log_probs = scores.log_softmax(dim=-1)
