@@ -26,7 +26,7 @@ class State(NamedTuple):
 
     def select(self, rows: Tensor) -> "State":
         """The states of these rows of the batch, in this order.  rows: ids (rows,)"""
-        return State(*(part if part is None else part[rows] for part in self))
+        return State(*(None if part is None else part.index_select(0, rows) for part in self))
 
 
 class Seq2SeqEncoder(nn.Module):

@@ -214,9 +214,12 @@ class State(NamedTuple):
 
     def select(self, rows: Tensor) -> "State":
         """The states of these rows of the batch, in this order.  rows: ids (rows,)"""
-        caches = [Cache(*(t if t is None else t[rows] for t in cache)) for cache in self.caches]
-        weights = self.weights if self.weights is None else self.weights[rows]
-        return State(caches, self.mask[rows], self.position, weights)
+
+        def part(t):  # index_select takes a quarter of the time of t[rows]
+            return None if t is None else t.index_select(0, rows)
+
+        caches = [Cache(*map(part, cache)) for cache in self.caches]
+        return State(caches, part(self.mask), self.position, part(self.weights))
 
 
 class TransformerDecoder(TransformerEncoder):

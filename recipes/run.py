@@ -91,7 +91,7 @@ def train(
         kept = kept[-(average + patience) :]
         random = random_states(world)
         if rank == 0:
-            state.save(model, optimizer, history, kept, random)
+            state.save(optimizer, history, kept, random)
             report(history, num_epochs)
     eligible = range(min(best_from, len(history) - 1), len(history))
     best = min(eligible, key=lambda i: history[i]["held_out"])
@@ -162,26 +162,29 @@ def cache_folder(name: str) -> Path:
 
 
 class State:
-    """A run's state in a file that is replaced in one go, so that no kill halves it."""
+    """A run's state in files that are replaced in one go, so that no kill halves one.
+
+    The weights of each epoch that is kept have a file of their own, written once.
+    """
 
     def __init__(self, folder: Path, settings: dict):
         self.path = folder / "state.safetensors"
         self.settings = json.loads(json.dumps(settings))
 
-    def save(self, model, optimizer, history, kept, random):
-        tensors = {f"model.{k}": t for k, t in model.state_dict().items()}
-        for i, weights in enumerate(kept):
-            tensors |= {f"kept.{i}.{k}": t for k, t in weights.items()}
+    def save(self, optimizer, history, kept, random):
+        """kept: the weights after the last epochs, the newest last."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        replace(self.weights_of(len(history)), kept[-1])
+        tensors = {"random": random}
         for i, slots in optimizer.state_dict()["state"].items():
             filled = {k: t for k, t in slots.items() if t is not None}
             tensors |= {f"optimizer.{i}.{k}": torch.as_tensor(t) for k, t in filled.items()}
-        tensors["random"] = random
         about = {"settings": self.settings, "history": history, "kept": len(kept)}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        half = self.path.with_suffix(".part")
-        copies = {k: t.detach().clone().contiguous() for k, t in tensors.items()}  # none shared
-        save_file(copies, half, metadata={"about": json.dumps(about)})
-        os.replace(half, self.path)
+        replace(self.path, tensors, about)
+        self.weights_of(len(history) - len(kept)).unlink(missing_ok=True)  # no longer kept
+
+    def weights_of(self, epoch):
+        return self.path.with_name(f"epoch_{epoch}.safetensors")
 
     def restore(self, model, optimizer, rank=0):
         """Fill model, optimiser and the random numbers of process `rank`; return the history and
@@ -206,7 +209,6 @@ class State:
                 f"a run was begun with {other}: remove {self.path.parent}, or run with --fresh"
             )
         tensors = load_file(self.path)
-        model.load_state_dict(part(tensors, "model."))
         slots = {}
         for key, tensor in part(tensors, "optimizer.").items():
             number, _, slot = key.partition(".")
@@ -214,9 +216,18 @@ class State:
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": slots, "param_groups": groups})
         torch.set_rng_state(tensors["random"][rank])
-        kept = [part(tensors, f"kept.{i}.") for i in range(about["kept"])]
-        print(f"going on after epoch {len(about['history'])}, from {self.path}", flush=True)
+        done = len(about["history"])
+        kept = [load_file(self.weights_of(i + 1)) for i in range(done - about["kept"], done)]
+        model.load_state_dict(kept[-1])
+        print(f"going on after epoch {done}, from {self.path}", flush=True)
         return about["history"], kept
+
+
+def replace(path, tensors, about=None):
+    """Write the file beside the one that is there, and only then put it in its place."""
+    half = path.with_suffix(".part")
+    save_file(tensors, half, metadata={"about": json.dumps(about)})
+    os.replace(half, path)
 
 
 def part(tensors, prefix):

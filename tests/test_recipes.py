@@ -166,9 +166,28 @@ def test_a_run_with_other_settings_is_not_mistaken_for_this_one(tmp_path):
         tiny(tmp_path, [1.0], settings={"seed": 0, "d": 9})
 
 
-def test_the_saved_state_is_never_half_a_file(tmp_path):
-    tiny(tmp_path, [2.0, 1.0])
-    assert [p.name for p in tmp_path.iterdir()] == ["state.safetensors"]
+def test_no_half_file_and_no_weights_that_are_not_needed_are_left(tmp_path):
+    tiny(tmp_path, [5.0, 4, 3, 2], average=1, patience=1)
+    names = ["epoch_3.safetensors", "epoch_4.safetensors", "state.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+def test_a_run_killed_between_its_files_goes_on_from_the_older_state(tmp_path, monkeypatch):
+    replace = run.replace
+
+    def killed(path, *rest):
+        if path.name == "state.safetensors" and (tmp_path / "epoch_3.safetensors").exists():
+            raise KeyboardInterrupt
+        replace(path, *rest)
+
+    losses = [5.0, 4, 3, 2]
+    monkeypatch.setattr(run, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tmp_path, losses, average=1, patience=1)
+    monkeypatch.setattr(run, "replace", replace)
+    weight, history = tiny(tmp_path, [3.0, 2.0, 0, 0], average=1, patience=1, until=4)
+    assert [epoch["held_out"] for epoch in history["epochs"]] == losses
+    assert weight == pytest.approx(4)
 
 
 # --- Multi30k ---
@@ -409,6 +428,7 @@ def test_what_a_run_translates_for_itself_lies_beside_its_state(small, capsys):
     small("de-en"), small("en-de")
     folder = run.cache_folder("tiny_en-de")
     names = {"state.safetensors", "sources.json", "targets.json"}
+    names |= {"epoch_1.safetensors", "epoch_2.safetensors"}
     assert {path.name for path in folder.iterdir()} == names
     said = capsys.readouterr().out
     steps = [
