@@ -1,8 +1,9 @@
 """What recipes share: a loop that can be killed and resumed, averaging, early stopping, torchrun.
 
-After each epoch the whole state (weights, optimiser, random numbers, history) is written to the
-cache folder, all at once; a run that is started again goes on from there and ends with the same
-weights as one that was never stopped.  Under torchrun each process takes its share of the batches.
+After each epoch its weights, and then the rest (optimiser, random numbers, history), are written to
+the cache folder; a run that is started again goes on from the last epoch that is there whole, and
+ends with the same weights as one that was never stopped.  Under torchrun
+each process takes its share of the batches.
 """
 
 import json
@@ -164,7 +165,8 @@ def cache_folder(name: str) -> Path:
 class State:
     """A run's state in files that are replaced in one go, so that no kill halves one.
 
-    The weights of each epoch that is kept have a file of their own, written once.
+    The weights of each epoch that is kept have a file of their own, written once and before the
+    state that counts them in.
     """
 
     def __init__(self, folder: Path, settings: dict):
