@@ -18,7 +18,15 @@ from torch import nn
 
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqEncoder
 from d2lmini.transformer import Transformer
-from d2lmini.translate import alignment_error_rate, batch_of, beam, bleu, greedy, top_k
+from d2lmini.translate import (
+    alignment_error_rate,
+    batch_of,
+    beam,
+    bleu,
+    greedy,
+    likeliest,
+    top_k,
+)
 
 few = settings(examples, max_examples=10)
 KINDS = [*DECODERS, *TRANSFORMERS]
@@ -164,6 +172,18 @@ def test_words_are_drawn_by_their_probabilities_among_the_likeliest(k):
 def test_a_wrong_number_of_likeliest_words_is_named():
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         top_k(small(DECODERS[0]), SOURCES, k=0)
+
+
+@pytest.mark.parametrize("k, words", [(1, 300), (3, 300), (4, 300), (5, 1_000), (6, 11), (3, 301)])
+def test_the_likeliest_words_are_those_of_a_search_of_all(k, words):
+    generator = torch.Generator().manual_seed(0)
+    for logits in [
+        torch.randn(64, words, generator=generator),
+        torch.arange(64.0 * words).view(64, words),  # all of the best in one block
+    ]:
+        found, expected = likeliest(logits, k), logits.topk(k)
+        assert torch.equal(found[0], expected.values)
+        assert torch.equal(found[1], expected.indices)
 
 
 # --- beam search ---
