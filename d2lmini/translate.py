@@ -100,18 +100,19 @@ class Drawing:
     def step(self, tokens, state):
         logits, state = self.model.step(tokens, state)
         logits[:, [PAD, BOS]] = -torch.inf
-        best, words = likeliest(logits, min(self.k, logits.shape[-1]))
+        best, words = likeliest(logits, self.k)
         noise = -torch.empty_like(best).exponential_(generator=self.generator).log()
         return torch.full_like(logits, -torch.inf).scatter(1, words, best + noise), state
 
 
 def likeliest(logits, k, block=100):
-    """logits.topk(k), from (batch, words), in a third of the time for 10,000 words.
+    """logits.topk(k) of (batch, words), all if they are fewer; of 10,000 in half the time.
 
     The k best words are in the k blocks with the highest maxima: only those are searched.
     """
-    if logits.shape[1] % block or logits.shape[1] < k * block:
-        return logits.topk(k)
+    size = logits.shape[1]
+    if size % block or size < k * block:
+        return logits.topk(min(k, size))
     blocks = logits.unflatten(1, (-1, block))
     chosen = blocks.amax(dim=-1).topk(k).indices  # (batch, k)
     near = blocks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, block)).flatten(1)
@@ -194,7 +195,7 @@ def beam_batch(model, source, width, length_penalty, max_length):
     for length in range(1, max_length + 1):
         logits, state = model.step(said[:, -1], state)
         logits[:, [PAD, BOS]] = -torch.inf
-        best_steps, words = likeliest(logits.float(), min(width, logits.shape[1]))  # no other wins
+        best_steps, words = likeliest(logits.float(), width)  # others cannot win
         steps = best_steps - logits.float().logsumexp(dim=-1, keepdim=True)
         steps[ended], words[ended] = -torch.inf, EOS
         steps[ended, 0] = 0.0  # a sentence that has ended stays as it is

@@ -2,8 +2,8 @@
 
 After each epoch its weights, and then the rest (optimiser, random numbers, history), are written to
 the cache folder; a run that is started again goes on from the last epoch that is there whole, and
-ends with the same weights as one that was never stopped.  Under torchrun
-each process takes its share of the batches.
+ends with the same weights as one that was never stopped.  Under torchrun each process takes its
+share of the batches.
 """
 
 import json
