@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from d2lmini import data, fetch, manifest
-from d2lmini.manifest import DataUnavailable
+from d2lmini import data
+from d2lmini.data import fetch, manifest
+from d2lmini.data.manifest import DataUnavailable
 
 REAL = Path(os.environ["D2LMINI_DATA"]) if os.environ.get("D2LMINI_DATA") else None
 ROWS = [("The cat sits.",), ("Das ist ein Hund.",), ("L'été s'en va\u2028déjà.",)]
@@ -420,7 +421,7 @@ def run_fetch(sets, tmp_path):
     """A process of its own that fetches "tiny"."""
     (tmp_path / "sets.json").write_text(json.dumps(sets))
     code = (
-        "import json, sys; from d2lmini.fetch import fetch;"
+        "import json, sys; from d2lmini.data.fetch import fetch;"
         "fetch('tiny', sets=json.load(open(sys.argv[1])), timeout=20)"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "sets.json")])

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from d2lmini import microworld
-from d2lmini.grammar import Clause, Phrase, lexicon
 from d2lmini.microworld import inferences, stories, translations
+from d2lmini.microworld.grammar import Clause, Phrase, lexicon
 
 # --- captions ---
 

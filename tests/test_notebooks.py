@@ -167,7 +167,7 @@ def test_no_name_is_defined_in_two_notebooks_or_beside_the_package():
             if not any(t.startswith("quote:") for t in tags(cell)):
                 for defined in defined_in(cell.source):
                     places.setdefault(defined, set()).add(name)
-    for path in (ROOT / "d2lmini").glob("*.py"):
+    for path in (ROOT / "d2lmini").rglob("*.py"):
         for defined in defined_in(path.read_text()):
             places.setdefault(defined, set()).add(path.name)
     twice = {n: where for n, where in places.items() if len(where) > 1}

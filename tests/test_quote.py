@@ -34,6 +34,9 @@ docstring"""
 def root(tmp_path, monkeypatch):
     (tmp_path / "d2lmini").mkdir()
     (tmp_path / "d2lmini" / "shapes.py").write_text(MODULE)
+    (tmp_path / "d2lmini" / "world").mkdir()
+    (tmp_path / "d2lmini" / "world" / "__init__.py").write_text("def draw():\n    return 0\n")
+    (tmp_path / "d2lmini" / "world" / "scenes.py").write_text(MODULE)
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setattr(quote, "ROOT", tmp_path)
     monkeypatch.setattr(quote.quote, "__defaults__", (tmp_path,))
@@ -66,7 +69,19 @@ def test_one_method_is_quoted_without_its_indentation(root):
     assert quote.quote("shapes.Large.forward").startswith("def forward(self, x):\n    ")
 
 
-@pytest.mark.parametrize("target", ["shapes.Absent", "absent.small", "shapes", "shapes.Large.no"])
+def test_modules_inside_a_folder_and_the_folder_itself_are_quoted(root):
+    assert quote.quote("world.scenes.Large.forward") == quote.quote("shapes.Large.forward")
+    assert quote.quote("world.draw") == "def draw():\n    return 0"
+    assert quote.quote("microworld.scenes.World", quote.Path(quote.__file__).parents[1])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("shapes.Absent", "absent.small", "shapes", "shapes.Large.no"),
+        *("world", "world.scenes", "world.scenes.Absent", "world.absent.small"),
+    ],
+)
 def test_a_target_that_is_not_there_is_named(root, target):
     with pytest.raises(LookupError, match=target):
         quote.quote(target)

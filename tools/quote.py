@@ -1,8 +1,9 @@
 """Fill the notebooks' quoted cells from the package: python -m tools.quote [--check]
 
-A code cell tagged quote:attention.MultiHeadAttention (or …MultiHeadAttention.forward) shows that
-class, function or method of d2lmini, its docstrings cut to their first line.  The package is the
-source; edits in such a cell are overwritten.  --check changes nothing and fails if one is stale.
+A code cell tagged quote:attention.MultiHeadAttention (or …MultiHeadAttention.forward, or
+microworld.scenes.World) shows that class, function or method of d2lmini, its docstrings cut to
+their first line.  The package is the source; edits in such a cell are overwritten.  --check changes
+nothing and fails if one is stale.
 """
 
 import ast
@@ -16,21 +17,25 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def quote(target: str, root: Path = ROOT) -> str:
-    """The source of "module.Name" or "module.Class.method" in d2lmini, docstrings cut short.
+    """The source of "module.Name" or "package.module.Class.method" in d2lmini, docstrings cut.
 
     Raises LookupError if there is no such module or definition.
     """
     module, *names = target.split(".")
-    path = root / "d2lmini" / f"{module}.py"
+    path = root / "d2lmini" / module
+    while names and (path / f"{names[0]}.py").is_file():
+        path /= names.pop(0)
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    file = path.relative_to(root)
     if not names or not path.is_file():
-        raise LookupError(f"quote:{target}: there is no d2lmini/{module}.py, or no name is given")
+        raise LookupError(f"quote:{target}: there is no {file}, or no name is given")
     text = path.read_text(encoding="utf-8")
     node = ast.parse(text)
     for name in names:
         kinds = (ast.ClassDef, ast.FunctionDef)
         found = [n for n in node.body if isinstance(n, kinds) and n.name == name]
         if not found:
-            raise LookupError(f"quote:{target}: d2lmini/{module}.py does not define {name}")
+            raise LookupError(f"quote:{target}: {file} does not define {name}")
         node = found[0]
     lines = text.splitlines()
     for inner in ast.walk(node):

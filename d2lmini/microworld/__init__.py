@@ -11,11 +11,11 @@ import gc
 from random import Random
 from typing import NamedTuple
 
-from d2lmini.grammar import Said, Sentence, widened
-from d2lmini.inference import LABELS, Inference, inference
-from d2lmini.languages import language
-from d2lmini.story import story
-from d2lmini.world import World
+from d2lmini.microworld.entailment import LABELS, Inference, inference
+from d2lmini.microworld.grammar import Said, Sentence, widened
+from d2lmini.microworld.languages import language
+from d2lmini.microworld.scenes import World
+from d2lmini.microworld.stories import story
 
 __all__ = ["LABELS", "Inference", "Translation", "inferences", "stories", "translations"]
 

@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 
 import pooch
 
-from d2lmini.manifest import (
+from d2lmini.data.manifest import (
     DataUnavailable,
     cache_folder,
     holds,

@@ -16,8 +16,9 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import NamedTuple
 
-from d2lmini.manifest import DataUnavailable as DataUnavailable
-from d2lmini.manifest import (
+from d2lmini.data.manifest import DataUnavailable as DataUnavailable
+from d2lmini.data.manifest import cache_folder as cache_folder
+from d2lmini.data.manifest import (
     damaged,
     folders,
     holds,
@@ -28,6 +29,7 @@ from d2lmini.manifest import (
     rows_sha256,
     split_name,
 )
+from d2lmini.data.manifest import inventory as inventory
 
 NLI_LABELS = ("entailment", "contradiction", "neutral")  # numbered as in the d2l book
 RTE_LABELS = ("entailment", "not_entailment")
@@ -296,9 +298,3 @@ LOADERS = {
     "nli": nli,
     "hansards": hansards,
 }
-
-
-if __name__ == "__main__":
-    from d2lmini.fetch import main
-
-    main()

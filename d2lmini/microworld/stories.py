@@ -8,10 +8,10 @@ import functools
 import json
 import re
 
-from d2lmini.grammar import FOLDER, Clause, Phrase, Sentence
-from d2lmini.grammar import lexicon as entries
-from d2lmini.languages import language
-from d2lmini.world import World, pick
+from d2lmini.microworld.grammar import FOLDER, Clause, Phrase, Sentence
+from d2lmini.microworld.grammar import lexicon as entries
+from d2lmini.microworld.languages import language
+from d2lmini.microworld.scenes import World, pick
 
 STEP = re.compile(r"(\w) (not )?(\w+)(?: (\w))?(?: > (\w))?(?: @(\w))?( \?)?")
 

@@ -28,7 +28,7 @@ class DataUnavailable(Exception):
 @functools.cache
 def known_sets() -> dict:
     """The data sets of data/manifest.json by name."""
-    path = Path(__file__).resolve().parent.parent / "data" / "manifest.json"
+    path = Path(__file__).resolve().parents[2] / "data/manifest.json"
     return json.loads(path.read_text("utf-8"))["sets"]
 
 

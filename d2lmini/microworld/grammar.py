@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDER = Path(__file__).resolve().parents[1] / "data/microworld"
+FOLDER = Path(__file__).resolve().parents[2] / "data/microworld"
 
 # Pieces of meaning: of a phrase (10 bits), of a clause (64 bits: five phrases, then these).
 DET, NUM, ADJ, NOUN, WITH, PREP = 1, 2, 4, 8, 512, 256

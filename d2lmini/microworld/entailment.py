@@ -7,10 +7,10 @@ data/microworld/README.md lists the rules.
 
 from typing import NamedTuple
 
-from d2lmini.grammar import Clause, Phrase, Sentence, kinds
-from d2lmini.grammar import lexicon as entries
-from d2lmini.languages import language
-from d2lmini.world import phrases, pick
+from d2lmini.microworld.grammar import Clause, Phrase, Sentence, kinds
+from d2lmini.microworld.grammar import lexicon as entries
+from d2lmini.microworld.languages import language
+from d2lmini.microworld.scenes import phrases, pick
 
 LABELS = ("entailment", "neutral", "contradiction")
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from d2lmini.grammar import NOT, VERB, Language, kinds, lexicon
+from d2lmini.microworld.grammar import NOT, VERB, Language, kinds, lexicon
 
 
 class English(Language):

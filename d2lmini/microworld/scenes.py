@@ -3,8 +3,8 @@
 import functools
 import zlib
 
-from d2lmini.grammar import Clause, Phrase, Reason, Sentence, kinds
-from d2lmini.grammar import lexicon as entries
+from d2lmini.microworld.grammar import Clause, Phrase, Reason, Sentence, kinds
+from d2lmini.microworld.grammar import lexicon as entries
 
 SPLITS = ("train", "held-out")
 
