@@ -1,10 +1,15 @@
-"""Training: a seed and a loop whose five steps you can see."""
+"""Training: a seed, a loop whose five steps you can see, and the schedules of its learning rate.
+
+A loss function takes (model, batch) and returns the mean loss and the number of things it is the
+mean of (tokens, sentences), so that an average over batches of unlike sizes means the same.
+"""
 
 import random
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 
@@ -19,25 +24,124 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def fit(model, batches, *, loss_fn, optimizer, num_epochs, clip=1.0):
-    """Run num_epochs over batches; return the mean loss of each epoch, per example.
+def fit(
+    model,
+    batches,
+    *,
+    loss_fn,
+    optimizer,
+    num_epochs,
+    held_out=None,
+    schedule=None,
+    clip=1.0,
+    epochs=None,
+):
+    """Train for num_epochs; return {"loss": [...], "held_out": [...]}, one mean per epoch each.
 
-    batches: re-iterable of (inputs, targets), where model(*inputs) gives what
-    loss_fn(outputs, targets), a mean over the examples, compares with targets.
-    clip: bound on the length of the gradient before each step, None for no bound.
+    batches, held_out: lists of batches, or what else has a length and can be gone through again.
+    loss_fn(model, batch) -> (mean loss, number of things it is the mean of).
+    schedule(done): what to multiply each learning rate with, done from 0 to 1 being the share of
+    the run behind it.  clip: bound on the gradient norm before each step, None for no bound.
+    epochs: which of the num_epochs to run, if not all: range(3, 4) is the fourth.
+    Raises ValueError for a generator, which is empty after one epoch, and for no batches.
     """
-    history = []
-    for epoch in range(num_epochs):
+    check_batches(batches)
+    history, rates = {"loss": [], "held_out": []}, [group["lr"] for group in optimizer.param_groups]
+    for epoch in range(num_epochs) if epochs is None else epochs:
         model.train()
         total, count = 0.0, 0
         name = f"epoch {epoch + 1}/{num_epochs}"
-        for inputs, targets in tqdm(batches, name, leave=False, delay=1):
-            loss = loss_fn(model(*inputs), targets)
+        for i, batch in enumerate(tqdm(batches, name, leave=False, delay=1)):
+            if schedule is not None:
+                done = (epoch + i / len(batches)) / num_epochs
+                set_rates(optimizer, [rate * schedule(done) for rate in rates])
+            loss, n = loss_fn(model, to_device_of(model, batch))
             optimizer.zero_grad()
             loss.backward()
             if clip is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
-            total, count = total + loss.item() * len(targets), count + len(targets)
-        history.append(total / count)
+            total, count = total + loss.item() * n, count + n
+        history["loss"].append(total / count)
+        if held_out is not None:
+            history["held_out"].append(evaluate(model, held_out, loss_fn=loss_fn))
+    set_rates(optimizer, rates)  # as they were, for the next call
     return history
+
+
+@torch.no_grad()
+def evaluate(model, batches, *, loss_fn) -> float:
+    """The mean loss over batches, each thing counting alike; the model is left in eval mode."""
+    model.eval()
+    losses = [loss_fn(model, to_device_of(model, batch)) for batch in batches]
+    return sum(float(loss) * n for loss, n in losses) / sum(n for _, n in losses)
+
+
+def check_batches(batches):
+    if isinstance(batches, Iterator):
+        raise ValueError(
+            "batches must be a list, or something else that can be gone through again for each "
+            f"epoch, got a {type(batches).__name__}, which is empty after one"
+        )
+    if not len(batches):
+        raise ValueError("fit needs at least one batch, got none")
+
+
+def set_rates(optimizer, rates):
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+
+
+def to_device_of(model, batch):
+    """The batch, a tensor or a tuple (list, dict) that may hold tensors, where the model's are."""
+    if isinstance(batch, Tensor):
+        return batch.to(next(model.parameters()).device)
+    if isinstance(batch, dict):
+        return {key: to_device_of(model, part) for key, part in batch.items()}
+    if isinstance(batch, (tuple, list)):
+        parts = [to_device_of(model, part) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    return batch
+
+
+class Shuffled:
+    """Batches that come in another order each time they are gone through.
+
+    generator: draws the order; None for torch's own.
+    """
+
+    def __init__(self, batches: list, generator: torch.Generator | None = None):
+        self.batches, self.generator = batches, generator
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        order = torch.randperm(len(self), generator=self.generator).tolist()
+        return (self.batches[i] for i in order)
+
+
+# --- schedules: functions of the share of the run that is done, for fit --------------------------
+
+
+def linear_decay(*, warm_up: float = 0.0, end: float = 0.0) -> Callable[[float], float]:
+    """From 0 straight up to 1 in the first warm_up share of the run, then straight down to end."""
+
+    def schedule(done):
+        if done < warm_up:
+            return done / warm_up
+        return 1 - (1 - end) * (done - warm_up) / (1 - warm_up)
+
+    return schedule
+
+
+def inverse_square_root(*, warm_up: float) -> Callable[[float], float]:
+    """From 0 straight up to 1 in the first warm_up share of the run, then as 1 / sqrt(step).
+
+    Source: Vaswani et al. 2017, section 5.3, whose largest rate is d_model ** -0.5 * warmup ** -0.5
+    """
+
+    def schedule(done):
+        return done / warm_up if done < warm_up else (warm_up / done) ** 0.5
+
+    return schedule

@@ -4,7 +4,8 @@ python -m recipes.multi30k_bahdanau      about half an hour on two cores
 """
 
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqAttentionDecoder, Seq2SeqEncoder
-from recipes.multi30k import recipe
+from recipes._multi30k import measure as measure
+from recipes._multi30k import recipe
 
 ARGUMENTS = {"d_embed": 256, "d_encoder": 192, "d_decoder": 320, "dropout": 0.4}
 SETTINGS = {

@@ -7,7 +7,8 @@ from functools import partial
 
 from d2lmini.seq2seq import Seq2SeqDecoder
 from recipes import multi30k_bahdanau
-from recipes.multi30k import recipe
+from recipes._multi30k import measure as measure
+from recipes._multi30k import recipe
 
 ARGUMENTS = {"d_embed": 256, "d_encoder": 192, "d_decoder": 320, "dropout": 0.4}
 SETTINGS = multi30k_bahdanau.SETTINGS

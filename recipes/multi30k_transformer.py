@@ -13,7 +13,9 @@ is plainer than people's: distillation (Kim and Rush 2016, https://arxiv.org/abs
 """
 
 from d2lmini.transformer import PreNormTransformer
-from recipes.multi30k import recipe
+from recipes._augment import train_augmented
+from recipes._multi30k import measure as measure
+from recipes._multi30k import recipe, train_plainly
 
 ARGUMENTS = {"d_model": 128, "d_hidden": 256, "num_heads": 4, "num_layers": 4, "dropout": 0.3}
 SETTINGS = {
@@ -36,6 +38,7 @@ DIRECTIONS = {
         "lower": False,
         "vocab_size": 10_000,
         "num_epochs": 48,
+        "teacher": "multi30k_transformer_de-en",
         "both_ways": 1 / 3,
         "back_translated": 1 / 2,
         "distilled": 1 / 4,
@@ -55,6 +58,11 @@ def build(*, vocab_size, **arguments):
     return model
 
 
+def train(run):
+    """English to German has a teacher, and learns from more than the pairs."""
+    return train_augmented(run, build) if "teacher" in run.settings else train_plainly(run)
+
+
 if __name__ == "__main__":
     recipe(
         "multi30k_transformer",
@@ -62,4 +70,5 @@ if __name__ == "__main__":
         arguments=ARGUMENTS,
         settings=SETTINGS,
         directions=DIRECTIONS,
+        how=train,
     )

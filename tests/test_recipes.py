@@ -1,6 +1,7 @@
 """The recipes' loop: killed and resumed it ends where an unbroken run ends."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -12,28 +13,28 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
+from d2lmini import checkpoint
 from d2lmini.data import Pair
 from d2lmini.text import train_subwords
 from d2lmini.translate import BOS, EOS, bleu
-from recipes import multi30k, multi30k_transformer, run
+from recipes import _augment, _multi30k, loop, multi30k_transformer
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
-import sys, time, torch
+import json, sys, time, torch
 from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
-from recipes import run
+from recipes import loop
 
 folder, pause, size, dropout = Path(sys.argv[1]), *(float(a) for a in sys.argv[2:])
 torch.set_num_threads(1)
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(dropout), nn.Linear(8, 1))
-optimizer = torch.optim.AdamW(model.parameters())
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
 x = torch.randn(40, 4, generator=torch.Generator().manual_seed(1))
 
 def batches(epoch):
@@ -42,18 +43,22 @@ def batches(epoch):
 
 def loss_fn(model, batch):
     time.sleep(pause)
-    return (model(batch)[:, 0] - batch.sum(1)).square().mean()
+    real = batch[:, 0] > -0.5  # what counts, as tokens beside padding
+    squares = (model(batch)[:, 0] - batch.sum(1)).square()
+    return (squares * real).sum() / real.sum().clamp(min=1), real.sum().item()
 
-history = run.train(
-    model, name="tiny", settings={"seed": 0}, batches=batches, loss_fn=loss_fn,
-    held_out=lambda m: loss_fn(m, x).item(), optimizer=optimizer,
-    rate=lambda done: 0.05 * (1 - done), num_epochs=6, average=3, folder=folder,
+loop.join_processes()
+history = loop.train(
+    model, settings={"seed": 0}, batches=batches, loss_fn=loss_fn,
+    held_out=lambda m: loss_fn(m, x)[0].item(), optimizer=optimizer,
+    schedule=lambda done: 1 - done, num_epochs=6, average=3, folder=folder,
 )
-doubled = run.shared_out(list(range(5)), lambda items: [2 * i for i in items])
+doubled = loop.shared_out(list(range(5)), lambda items: [2 * i for i in items])
 assert doubled == [0, 2, 4, 6, 8]
-if run.join_processes()[0] == 0:
+if loop.join_processes()[0] == 0:
     save_file(model.state_dict(), folder / "final.safetensors")
-    print("best", history["best_epoch"], "averaged", history["averaged"])
+    losses = [epoch["loss"] for epoch in history["epochs"]]
+    print(json.dumps({"losses": losses, "averaged": history["averaged"]}))
 """
 
 
@@ -71,8 +76,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 def finish(folder, **more):
-    subprocess.run(command(folder, **more), check=True, env=ENVIRONMENT, capture_output=True)
-    return load_file(folder / "final.safetensors")
+    start = command(folder, **more)
+    done = subprocess.run(start, check=True, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    return load_file(folder / "final.safetensors"), json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(
     """With batches of 7, the last of 5, two processes soon draw unlike random numbers."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir(), broken.mkdir()
-    expected = finish(whole, processes=processes, size=size)
+    expected, _ = finish(whole, processes=processes, size=size)
     process = subprocess.Popen(
         command(broken, pause=0.2, processes=processes, size=size),
         env=ENVIRONMENT,
@@ -99,19 +105,22 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_one_that_was_not(
             break
     assert process.wait() != 0
     assert not (broken / "final.safetensors").exists()
-    found = finish(broken, processes=processes, size=size)
+    found, _ = finish(broken, processes=processes, size=size)
     assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
-def test_two_processes_step_as_one_does_with_batches_twice_as_large(tmp_path):
+@pytest.mark.parametrize("size", [20, 13])  # 40 rows: the last batch of 13 is a single row
+def test_two_processes_train_as_one_does(tmp_path, size):
+    """A batch is split between them, and its parts weigh what each counts."""
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     alone.mkdir(), shared.mkdir()
-    expected = finish(alone, size=20, dropout=0.0)
-    found = finish(shared, size=10, dropout=0.0, processes=2)
+    expected, told = finish(alone, size=size, dropout=0.0)
+    found, told_by_two = finish(shared, size=size, dropout=0.0, processes=2)
     for key, weights in expected.items():
         torch.testing.assert_close(found[key], weights)
+    assert told_by_two["losses"] == pytest.approx(told["losses"], abs=2e-4)
     with pytest.raises(ValueError, match="processes 2, not None"):  # one cannot go on with it
-        run.State(shared, {"seed": 0}).restore(None, None)
+        loop.State(shared, {"seed": 0}).restore(None, None)
 
 
 def tiny(folder, losses, settings=None, **more):
@@ -119,15 +128,14 @@ def tiny(folder, losses, settings=None, **more):
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     told = iter(losses)
-    history = run.train(
+    history = loop.train(
         model,
-        name="tiny",
         settings=settings or {"seed": 0},
         batches=lambda epoch: [torch.ones(1, 1)],
-        loss_fn=lambda model, batch: -model(batch).sum(),
+        loss_fn=lambda model, batch: (-model(batch).sum(), 1),
         held_out=lambda model: next(told),
         optimizer=torch.optim.SGD(model.parameters(), lr=1.0),
-        rate=lambda done: 1.0,
+        schedule=lambda done: 1.0,
         num_epochs=len(losses),
         folder=folder,
         **more,
@@ -173,7 +181,7 @@ def test_no_half_file_and_no_weights_that_are_not_needed_are_left(tmp_path):
 
 
 def test_a_run_killed_between_its_files_goes_on_from_the_older_state(tmp_path, monkeypatch):
-    replace = run.replace
+    replace = loop.replace
 
     def killed(path, *rest):
         if path.name == "state.safetensors" and (tmp_path / "epoch_3.safetensors").exists():
@@ -181,10 +189,10 @@ def test_a_run_killed_between_its_files_goes_on_from_the_older_state(tmp_path, m
         replace(path, *rest)
 
     losses = [5.0, 4, 3, 2]
-    monkeypatch.setattr(run, "replace", killed)
+    monkeypatch.setattr(loop, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         tiny(tmp_path, losses, average=1, patience=1)
-    monkeypatch.setattr(run, "replace", replace)
+    monkeypatch.setattr(loop, "replace", replace)
     weight, history = tiny(tmp_path, [3.0, 2.0, 0, 0], average=1, patience=1, until=4)
     assert [epoch["held_out"] for epoch in history["epochs"]] == losses
     assert weight == pytest.approx(4)
@@ -206,8 +214,8 @@ def parrot(monkeypatch):
         found = SimpleNamespace(ids=[subwords.encode(text).ids for text in texts])
         return lambda model, sources, **how: asked.append(how) or found
 
-    monkeypatch.setattr(multi30k, "greedy", search(greedily))
-    monkeypatch.setattr(multi30k, "beam", search(by_beam))
+    monkeypatch.setattr(_multi30k, "greedy", search(greedily))
+    monkeypatch.setattr(_multi30k, "beam", search(by_beam))
     pairs = [SimpleNamespace(source="a dog", target=text) for text in true]
     return SimpleNamespace(arguments=(None, subwords, pairs), asked=asked, by_beam=by_beam)
 
@@ -216,7 +224,7 @@ GERMAN = {"beam": 5, "length_penalty": 1.0, "lower": False, "target": "de"}
 
 
 def test_the_four_measures_count_different_things(parrot):
-    scores = multi30k.score(*parrot.arguments, GERMAN)
+    scores = _multi30k.score(*parrot.arguments, GERMAN)
     true = [pair.target for pair in parrot.arguments[2]]
     assert scores["bleu"].score == bleu(parrot.by_beam, true, lowercase=True).score
     assert scores["bleu_cased"].score == bleu(parrot.by_beam, true).score < scores["bleu"].score
@@ -227,12 +235,12 @@ def test_the_four_measures_count_different_things(parrot):
     assert "case:lc" in signs["bleu"] and signs["bleu"] == signs["bleu_greedy"]
     assert "case:mixed" in signs["bleu_cased"]
     assert "case:lc" in signs["bleu_tokenised"] and "tok:none" in signs["bleu_tokenised"]
-    assert multi30k.rounded(scores)["bleu"] == round(scores["bleu"].score, 2)
+    assert _multi30k.rounded(scores)["bleu"] == round(scores["bleu"].score, 2)
 
 
 def test_what_is_measured_depends_on_language_capitals_and_beam(parrot):
     def names(**other):
-        return [*multi30k.score(*parrot.arguments, GERMAN | other)]
+        return [*_multi30k.score(*parrot.arguments, GERMAN | other)]
 
     assert names(lower=True) == ["bleu_greedy", "bleu", "bleu_tokenised"]
     assert names(lower=True, target="en") == ["bleu_greedy", "bleu"]
@@ -240,22 +248,15 @@ def test_what_is_measured_depends_on_language_capitals_and_beam(parrot):
 
 
 def test_the_beam_is_searched_as_the_settings_say(parrot):
-    multi30k.score(*parrot.arguments, GERMAN | {"beam": 3, "length_penalty": 0.5})
+    _multi30k.score(*parrot.arguments, GERMAN | {"beam": 3, "length_penalty": 0.5})
     assert parrot.asked == [{}, {"width": 3, "length_penalty": 0.5}]
 
 
 def test_targets_stand_between_bos_and_eos():
     subwords = train_subwords(["ab", "c"], vocab_size=30)
-    ((source, target),) = multi30k.encode([SimpleNamespace(source="ab", target="c")], subwords)
+    ((source, target),) = _multi30k.encode([SimpleNamespace(source="ab", target="c")], subwords)
     assert subwords.decode(source) == "ab"
     assert (target[0], target[-1]) == (BOS, EOS) and subwords.decode(target[1:-1]) == "c"
-
-
-def test_every_held_out_token_counts_alike(monkeypatch):
-    monkeypatch.setattr(multi30k, "loss_of", lambda model, batch: torch.tensor(batch[0]))
-    targets = torch.tensor([[1, 5, 6, 2]]), torch.tensor([[1, 2, 0, 0]])  # three and one
-    batches = [(loss, None, target) for loss, target in zip((1.0, 5.0), targets, strict=True)]
-    assert multi30k.held_out_loss(None, batches) == pytest.approx(2.0)
 
 
 def test_a_run_may_begin_with_both_directions():
@@ -264,7 +265,7 @@ def test_a_run_may_begin_with_both_directions():
     settings = {"max_tokens": 12, "num_epochs": 12, "both_ways": 1 / 3}
     seen = []
     for epoch in range(12):
-        batches = multi30k.epoch_batches(pairs, epoch, settings)
+        batches = _augment.epoch_batches(pairs, epoch, settings)
         rows = [row for batch in batches for row in zip(batch[0], batch[2], strict=True)]
         plain = [tuple([i for i in t.tolist() if i] for t in row) for row in rows]
         assert len(plain) == 8  # as many steps as in an epoch of one direction
@@ -273,7 +274,7 @@ def test_a_run_may_begin_with_both_directions():
     assert all(number > 0 for number in seen[:4]) and sum(seen[:4]) < 32
     assert seen[4:] == [0] * 8
     del settings["both_ways"]
-    assert len(multi30k.epoch_batches(pairs, 0, settings)) == len(batches)
+    assert len(_augment.epoch_batches(pairs, 0, settings)) == len(batches)
 
 
 def test_a_share_of_the_pairs_gets_another_source_or_target():
@@ -281,15 +282,15 @@ def test_a_share_of_the_pairs_gets_another_source_or_target():
     sources = [[[i, copy] for i in range(1000)] for copy in (7, 8, 9)]
     targets = [[1, i, 6, 2] for i in range(1000)]
     shares = {"back_translated": 0.4, "distilled": 0.3}
-    found = multi30k.varied(pairs, sources, targets, shares, seed=0)
+    found = _augment.varied(pairs, sources, targets, shares, seed=0)
     assert all(source[0] == target[1] == i for i, (source, target) in enumerate(found))
     used = Counter(source[1] for source, _ in found if len(source) > 1)
     assert used.keys() == {7, 8, 9} and all(100 < used[copy] < 170 for copy in used)
     assert 250 < sum(target in targets for _, target in found) < 350
     assert all(len(source) == 1 or len(target) == 3 for source, target in found)  # never both
-    assert found == multi30k.varied(pairs, sources, targets, shares, seed=0)
-    assert found != multi30k.varied(pairs, sources, targets, shares, seed=1)
-    assert multi30k.varied(pairs, [], [], {}, seed=0) == pairs
+    assert found == _augment.varied(pairs, sources, targets, shares, seed=0)
+    assert found != _augment.varied(pairs, sources, targets, shares, seed=1)
+    assert _augment.varied(pairs, [], [], {}, seed=0) == pairs
 
 
 def test_other_sources_come_after_both_directions_and_other_targets_last():
@@ -298,7 +299,7 @@ def test_other_sources_come_after_both_directions_and_other_targets_last():
     settings |= {"back_translated": 0.5, "distilled": 0.5, "distilled_from": 3 / 4}
     sources, targets = [[[60 + i] for i in range(40)]], [[1, 100 + i, 2] for i in range(40)]
     for epoch in range(4):
-        batches = multi30k.epoch_batches(pairs, epoch, settings, sources, targets)
+        batches = _augment.epoch_batches(pairs, epoch, settings, sources, targets)
         from_others = sum((batch[0][:, 0] >= 60).sum().item() for batch in batches)
         to_others = sum((batch[2][:, 1] >= 100).sum().item() for batch in batches)
         assert (from_others > 0, to_others > 0) == (epoch > 0, epoch == 3)
@@ -313,9 +314,9 @@ def test_own_translations_stand_between_bos_and_eos(monkeypatch):
         asked.update(how, model=model, source=source)
         return SimpleNamespace(ids=[[7], []])
 
-    monkeypatch.setattr(multi30k, "beam", beam)
+    monkeypatch.setattr(_augment, "beam", beam)
     settings = {"beam": 3, "length_penalty": 0.5}
-    found = multi30k.own_translations("model", [([4], [1, 2]), ([5], [1, 2])], settings)
+    found = _augment.own_translations("model", [([4], [1, 2]), ([5], [1, 2])], settings)
     assert found == [[BOS, 7, EOS], [BOS, EOS]]
     assert asked | {"width": 3, "length_penalty": 0.5, "source": [[4], [5]]} == asked
 
@@ -323,9 +324,9 @@ def test_own_translations_stand_between_bos_and_eos(monkeypatch):
 def test_what_a_run_has_made_is_kept(tmp_path):
     path, made = tmp_path / "new" / "targets.json", iter([[[1, 2]], [[3]], None])
     settings = {"seed": 0, "sizes": (1, 2)}
-    assert multi30k.once(path, settings, lambda: next(made)) == [[1, 2]]
-    assert multi30k.once(path, settings, lambda: next(made)) == [[1, 2]]
-    assert multi30k.once(path, settings | {"seed": 1}, lambda: next(made)) == [[3]]
+    assert _augment.once(path, settings, lambda: next(made)) == [[1, 2]]
+    assert _augment.once(path, settings, lambda: next(made)) == [[1, 2]]
+    assert _augment.once(path, settings | {"seed": 1}, lambda: next(made)) == [[3]]
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -338,34 +339,23 @@ def test_a_teacher_translates_the_targets_back(monkeypatch):
         asked.append((model, theirs.decode_batch(source)))
         return SimpleNamespace(ids=[found.ids for found in theirs.encode_batch(next(said))])
 
-    monkeypatch.setattr(multi30k, "top_k", top_k)
+    monkeypatch.setattr(_augment, "top_k", top_k)
     pairs = [Pair("A dog", "Ein Hund")] * 3
     settings = {"seed": 0, "lower": False}
-    found = multi30k.back_translations("teacher", theirs, pairs, ours, settings)
+    found = _augment.back_translations("teacher", theirs, pairs, ours, settings)
     assert asked == [("teacher", ["ein hund"] * 3)] * 3
     assert ours.decode_batch(found[0]) == ["A dog", "", "A dog"]
     assert ours.decode_batch(found[1]) == ["The hound"] * 3
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_our_cross_entropy_and_its_gradient_are_torchs(smoothing):
-    logits = torch.randn(7, 11, dtype=torch.float64, requires_grad=True)
-    target = torch.tensor([5, 0, 3, 10, 0, 3, 2])  # two of them padding
-    expected = F.cross_entropy(logits, target, ignore_index=0, label_smoothing=smoothing)
-    (slope,) = torch.autograd.grad(3 * expected, logits)
-    copy = logits.detach().clone().requires_grad_()
-    loss = multi30k.CrossEntropy.apply(1 * copy, target, smoothing, 3)  # blocks of 3, 3 and 1
-    torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(torch.autograd.grad(3 * loss, copy)[0], slope)
-
-
-def test_smoothing_makes_certainty_dear_and_padding_costs_nothing():
+def test_smoothing_makes_certainty_dear_and_padding_counts_nothing():
     target = torch.tensor([[1, 5, 2, 0]])
     logits = 20 * torch.nn.functional.one_hot(target[:, 1:], 8).float()
     logits[:, 2] = torch.randn(8)  # at padding
     model = lambda source, mask, given: (logits, None)  # noqa: E731
-    assert multi30k.loss_of(model, (None, None, target)) < 1e-6
-    assert multi30k.loss_of(model, (None, None, target), smoothing=0.1) > 1
+    loss, count = _multi30k.loss_of(model, (None, None, target))
+    assert loss < 1e-6 and count == 2
+    assert _multi30k.loss_of(model, (None, None, target), smoothing=0.1)[0] > 1
 
 
 @pytest.fixture
@@ -374,20 +364,22 @@ def small(monkeypatch, tmp_path):
     pairs = [Pair("Ein Hund", "A dog"), Pair("eine Katze", "a cat"), Pair("Ja.", "Yes.")]
     rows = {"train": pairs * 4, "validation": pairs[:2], "test": pairs[:1]}
     monkeypatch.setenv("D2LMINI_CACHE", str(tmp_path))
-    monkeypatch.setattr(multi30k, "multi30k", lambda split, **_: rows[split])
+    monkeypatch.setattr(_multi30k, "multi30k", lambda split, **_: rows[split])
+    about = lambda name, split, **_: {"rows": len(rows[split]), "sha256": split}  # noqa: E731
+    monkeypatch.setattr(_multi30k, "describe", about)
     stored, made = {}, {}
 
-    monkeypatch.setattr(multi30k.checkpoint, "FOLDER", tmp_path)
+    monkeypatch.setattr(checkpoint, "FOLDER", tmp_path)
 
     def save(name, model, subwords, card):
         (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
         stored[name] = card | {"writes": subwords.decode(subwords.encode("Ein Hund").ids)}
         made[name] = model, subwords
 
-    monkeypatch.setattr(multi30k.checkpoint, "save", save)
-    monkeypatch.setattr(multi30k.checkpoint, "card", lambda name: stored[name])
-    monkeypatch.setattr(multi30k.checkpoint, "load", lambda name, model: made[name][0])
-    monkeypatch.setattr(multi30k.checkpoint, "tokenizer", lambda name: made[name][1])
+    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr(checkpoint, "card", lambda name: stored[name])
+    monkeypatch.setattr(checkpoint, "load", lambda name, model: made[name][0])
+    monkeypatch.setattr(checkpoint, "tokenizer", lambda name: made[name][1])
 
     def start(*arguments):
         monkeypatch.setattr(sys, "argv", ["recipe", *arguments])
@@ -396,15 +388,19 @@ def small(monkeypatch, tmp_path):
         settings, build = multi30k_transformer.SETTINGS | few, multi30k_transformer.build
         directions = {name: own | few for name, own in multi30k_transformer.DIRECTIONS.items()}
         directions["en-de-lower"] = {"lower": True, "num_epochs": 3}
-        multi30k.recipe("tiny", build, arguments=sizes, settings=settings, directions=directions)
+        directions["en-de"]["teacher"] = "tiny_de-en"
+        how = multi30k_transformer.train
+        chosen = {"arguments": sizes, "settings": settings, "directions": directions}
+        _multi30k.recipe("tiny", build, **chosen, how=how)
         return stored
 
     return start
 
 
 def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
-    held, measure = [], multi30k.held_out_loss
-    monkeypatch.setattr(multi30k, "held_out_loss", lambda *a: held.append(a[1]) or measure(*a))
+    held, measure = [], _multi30k.evaluate
+    found = lambda model, batches, **how: held.append(batches) or measure(model, batches, **how)  # noqa: E731
+    monkeypatch.setattr(_multi30k, "evaluate", found)
     small("de-en"), small("en-de")
     assert {sum(len(batch[0]) for batch in batches) for batches in held} == {2}
     stored = small("en-de-lower")
@@ -415,6 +411,7 @@ def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
     card = stored["tiny_en-de"]
     assert card["data"]["name"] == "multi30k en-de"
     assert card["data"]["rows"] == {"train": 12, "validation": 2, "test": 1}
+    assert card["data"]["sha256"]["test"] == "test"
     assert card["command"] == "python -m recipes.tiny en-de"
     dropouts = [card["model"]["dropout"] for card in stored.values()]
     assert dropouts == [0.1, multi30k_transformer.DIRECTIONS["en-de"]["dropout"], 0.1]
@@ -426,7 +423,7 @@ def test_a_recipe_stores_a_card_that_says_what_it_did(small, monkeypatch):
 
 def test_what_a_run_translates_for_itself_lies_beside_its_state(small, capsys):
     small("de-en"), small("en-de")
-    folder = run.cache_folder("tiny_en-de")
+    folder = loop.run_folder("tiny_en-de")
     names = {"state.safetensors", "sources.json", "targets.json"}
     names |= {"epoch_1.safetensors", "epoch_2.safetensors"}
     assert {path.name for path in folder.iterdir()} == names
@@ -446,7 +443,7 @@ def test_what_a_run_translates_for_itself_lies_beside_its_state(small, capsys):
 
 def test_a_trial_leaves_the_whole_run_alone_and_stores_nothing(small, capsys):
     small("de-en")
-    state = run.cache_folder("tiny_de-en") / "state.safetensors"
+    state = loop.run_folder("tiny_de-en") / "state.safetensors"
     before = state.read_bytes()
     stored = small("de-en", "--epochs", "1", "--fresh")
     assert state.read_bytes() == before and [*stored] == ["tiny_de-en"]
@@ -456,20 +453,20 @@ def test_a_trial_leaves_the_whole_run_alone_and_stores_nothing(small, capsys):
 
 
 def test_one_process_of_several_stores(small, monkeypatch):
-    monkeypatch.setattr(run, "join_processes", lambda: (1, 1))
+    monkeypatch.setattr(loop, "join_processes", lambda: (1, 1))
     assert small("de-en") == {}
 
 
 def test_one_program_serves_both_directions(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["recipe", "en-de", "--epochs", "2"])
-    options = multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
+    options = _multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
     assert (options.direction, options.epochs) == ("en-de", 2)
     monkeypatch.setattr(sys, "argv", ["recipe", "en-de", "--epochs", "0"])
     with pytest.raises(SystemExit):
-        multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
-    assert "--epochs must be at least 1, got 0" in capsys.readouterr().err
+        _multi30k.read_options("multi30k_transformer", multi30k_transformer.DIRECTIONS)
+    assert "argument --epochs: must be at least 1, got 0" in capsys.readouterr().err
     monkeypatch.setattr(sys, "argv", ["recipe"])
-    assert multi30k.read_options("multi30k_bahdanau", multi30k.DE_EN).direction == "de-en"
+    assert _multi30k.read_options("multi30k_bahdanau", _multi30k.DE_EN).direction == "de-en"
 
 
 def test_the_transformer_of_the_recipe_has_one_table():

@@ -1,89 +1,90 @@
-"""What recipes share: a loop that can be killed and resumed, averaging, early stopping, torchrun.
+"""What recipes share: a run that can be killed and resumed, averaging, early stopping, torchrun.
 
 After each epoch its weights, and then the rest (optimiser, random numbers, history), are written to
 the cache folder; a run that is started again goes on from the last epoch that is there whole, and
 ends with the same weights as one that was never stopped.  Under torchrun each process takes its
-share of the batches.
+rows of every batch, and the loss curve is that of one process.
 """
 
+import argparse
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import platformdirs
 import torch
 import torch.distributed as dist
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
+
+from d2lmini.data.manifest import cache_folder
+from d2lmini.train import fit, seed_everything
 
 
 def train(
     model: nn.Module,
     *,
-    name: str,
     settings: dict,
     batches: Callable[[int], list],
     loss_fn: Callable,
     held_out: Callable[[nn.Module], float],
     optimizer: torch.optim.Optimizer,
-    rate: Callable[[float], float],
+    schedule: Callable[[float], float],
     num_epochs: int,
+    folder: Path,
     patience: int = 3,
     average: int = 5,
     clip: float = 1.0,
     best_from: int = 0,
     until: int | None = None,
-    folder: Path | None = None,
 ) -> dict:
     """Train the model in place and leave it with the mean of its last weights; return the history.
 
-    batches(epoch): the batches of an epoch, the same each time it is asked.
-    loss_fn(model, batch): a mean loss.  held_out(model): what early stopping watches, the lower the
-    better; after `patience` epochs without a new best the run ends.
-    rate(done): the learning rate, done from 0 to 1.
+    loss_fn, optimizer, schedule and clip are as for train.fit.
+    batches(epoch): the batches of an epoch, the same each time it is asked, each a tensor or a
+    tuple of tensors whose first axis torchrun may split.
+    held_out(model): what early stopping watches, the lower the better; after `patience` epochs
+    without a new best the run ends.
+    settings: whatever makes this run what it is; a saved state with others is refused, see State.
     average: how many of the last epochs, up to the best one, are averaged.
-    best_from: epochs before it are neither chosen nor count for patience; for a run whose loss
-    changes its meaning on the way.
+    best_from: epochs before it are neither chosen nor count for patience; for a run whose objective
+    changes midway.
     until: leave off after this epoch, with the mean of the last weights, be they the best or not;
     the next call goes on from there, as after a kill.
-    settings: whatever makes this run what it is; a saved state with others is refused, see State.
     """
     rank, world = join_processes()
+    trained = model
     if world > 1:
-        settings = settings | {"processes": world}  # their steps are of as many batches
-    state = State(folder or cache_folder(name), settings)
-    trained = DistributedDataParallel(model) if world > 1 else model
+        settings = settings | {"processes": world}  # each draws random numbers of its own
+        trained, loss_fn = DistributedDataParallel(model), loss_of_share(loss_fn, rank, world)
+    state = State(folder, settings)
     history, kept = state.restore(model, optimizer, rank)
     for epoch in range(len(history), num_epochs if until is None else until):
         if stopped(history[best_from:], patience):
             break
-        model.train()
-        epoch_batches = batches(epoch)
-        share = epoch_batches[rank::world][: len(epoch_batches) // world]  # as many for each
-        if not share:
-            raise ValueError(f"{len(epoch_batches)} batches are too few for {world} processes")
-        total, begun = 0.0, time.perf_counter()
-        for i, batch in enumerate(tqdm(share, f"epoch {epoch + 1}", leave=False, disable=None)):
-            for group in optimizer.param_groups:
-                group["lr"] = rate((epoch + i / len(share)) / num_epochs)
-            loss = loss_fn(trained, batch)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), clip, foreach=True)
-            optimizer.step()
-            total += loss.item()
+        begun = time.perf_counter()
+        losses = fit(
+            trained,
+            batches(epoch),
+            loss_fn=loss_fn,
+            optimizer=optimizer,
+            num_epochs=num_epochs,
+            schedule=schedule,
+            clip=clip,
+            epochs=[epoch],
+        )
         model.eval()
         with torch.no_grad():
             measured = held_out(model)
         history.append(
             {
-                "loss": round(total / len(share), 4),
+                "loss": round(losses["loss"][0], 4),
                 "held_out": round(measured, 4),
                 "seconds": round(time.perf_counter() - begun, 1),
             }
@@ -103,6 +104,59 @@ def train(
     if world > 1:
         dist.barrier()
     return {"epochs": history, "best_epoch": best + 1, "averaged": len(chosen)}
+
+
+def loss_of_share(loss_fn, rank, world):
+    """A loss function for one process of several: it sees its rows of a batch, and what it returns
+    has the value of the whole batch's loss; the mean of its gradient over the processes, which
+    DistributedDataParallel takes, is the gradient of that.
+    """
+
+    def shared(model, batch):
+        parts = (batch,) if isinstance(batch, Tensor) else batch
+        enough = len(parts[0]) > rank  # else it sees a row that does not count
+        mine = tuple(t[rank::world] if enough else t[:1] for t in parts)
+        loss, n = loss_fn(model, mine[0] if isinstance(batch, Tensor) else mine)
+        n = n if enough else 0
+        sums = torch.stack([loss.detach() * n, torch.tensor(float(n))])
+        dist.all_reduce(sums)
+        total, count = sums.tolist()
+        weighted = loss * (n * world / max(count, 1))
+        return weighted + (total / max(count, 1) - weighted.detach()), count
+
+    return shared
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The options that every recipe has."""
+    found = argparse.ArgumentParser(prog=f"python -m recipes.{program}")
+    found.add_argument("--fresh", action="store_true", help="forget a run that was begun")
+    found.add_argument("--epochs", type=at_least_one, help="a shorter run, to try; stores nothing")
+    return found
+
+
+def at_least_one(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return int(text)
+
+
+def begin(name: str, options: argparse.Namespace, *, seed: int) -> Path:
+    """Seed, share the threads out, and return the folder of the run's state.
+
+    A trial (--epochs) has a folder of its own, so that it leaves alone what the whole run saved.
+    """
+    if join_processes()[1] == 1:
+        torch.set_num_threads(2)  # torchrun shares the cores out itself
+    seed_everything(seed)
+    folder = run_folder(f"{name}_{options.epochs}_epochs" if options.epochs else name)
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def run_folder(name: str) -> Path:
+    return cache_folder() / "runs" / name
 
 
 def stopped(history, patience):
@@ -157,11 +211,6 @@ def shared_out(items: list, work: Callable[[list], list]) -> list:
     return found
 
 
-def cache_folder(name: str) -> Path:
-    root = os.environ.get("D2LMINI_CACHE") or platformdirs.user_cache_dir("d2lmini")
-    return Path(root) / "runs" / name
-
-
 class State:
     """A run's state in files that are replaced in one go, so that no kill halves one.
 
@@ -196,8 +245,6 @@ class State:
         """
         if not self.path.is_file():
             return [], []
-        from safetensors import safe_open
-
         with safe_open(self.path, framework="pt") as file:
             about = json.loads(file.metadata()["about"])
         if about["settings"] != self.settings:
