@@ -30,8 +30,9 @@ from d2lmini.data.manifest import (
     split_name,
 )
 from d2lmini.data.manifest import inventory as inventory
+from d2lmini.microworld import LABELS as LABELS  # of snli and nli
+from d2lmini.microworld import Inference
 
-NLI_LABELS = ("entailment", "contradiction", "neutral")  # numbered as in the d2l book
 RTE_LABELS = ("entailment", "not_entailment")
 SENTIMENTS = ("neg", "pos")  # IMDB
 TOPICS = ("World", "Sports", "Business", "Sci/Tech")  # AG News, in the order of its numbers 1 to 4
@@ -48,14 +49,6 @@ class Labelled(NamedTuple):
     """A text and the name of its class."""
 
     text: str
-    label: str
-
-
-class Inference(NamedTuple):
-    """Does the hypothesis follow from the premise?"""
-
-    premise: str
-    hypothesis: str
     label: str
 
 
@@ -180,7 +173,7 @@ def snli(split: str) -> list[Inference]:
     """Captions and what follows from them: train 549,367, or a sample of 3,660 (`describe` tells).
 
     validation 9,842, test 9,824.  Pairs on which the annotators did not agree (label "-") are left
-    out; labels are NLI_LABELS.
+    out; labels are LABELS.
     Paper: Bowman et al. 2015, https://arxiv.org/abs/1508.05326
     """
     return inferences(read_part("snli", split_name("snli", split)))
@@ -196,7 +189,7 @@ def rte(split: str) -> list[Inference]:
 
 
 def nli(split: str) -> list[Inference]:
-    """A mixture to train on where SNLI's own train split is missing: 85,221 pairs, NLI_LABELS.
+    """A mixture to train on where SNLI's own train split is missing: 85,221 pairs, LABELS.
 
     LingNLI, three sets from Wikipedia, SICK, counterfactual pairs and a sample of SNLI; what each
     adds (a row that came before is left out) stands in the manifest.  validation and test are
@@ -279,7 +272,7 @@ def text_columns(row) -> tuple[str, ...]:
     if isinstance(row, str):
         return (row,)
     links = (" ".join(f"{i}-{j}" for i, j in sorted(column)) for column in row[2:])
-    return (*row[:2], *links) if isinstance(row, AlignedPair) else row
+    return (*row[:2], *links) if isinstance(row, AlignedPair) else row[:3]
 
 
 def inferences(rows) -> list[Inference]:

@@ -12,27 +12,31 @@ from d2lmini.microworld.grammar import lexicon as entries
 from d2lmini.microworld.languages import language
 from d2lmini.microworld.scenes import phrases, pick
 
-LABELS = ("entailment", "neutral", "contradiction")
+LABELS = ("entailment", "contradiction", "neutral")  # numbered as in the d2l book
+DRAWN = ("entailment", "neutral", "contradiction")  # another order would draw other pairs
 
 
 class Inference(NamedTuple):
-    """What a caption says of a statement about the same scene.  rule: what made the label so."""
+    """Does the hypothesis follow from the premise?
+
+    rule: what made the label so.  It and the scenes are None unless the microworld made the pair.
+    """
 
     premise: str
     hypothesis: str
     label: str
-    rule: str
-    premise_scene: Clause
-    hypothesis_scene: Clause
+    rule: str | None = None
+    premise_scene: Clause | None = None
+    hypothesis_scene: Clause | None = None
 
 
 def inference(world, random) -> Inference:
     """A statement first, then a caption of which it is true, open or false."""
     while True:
         said = statement(world, random)
-        ways = {label: captions(world, random, said, label) for label in LABELS}
+        ways = {label: captions(world, random, said, label) for label in DRAWN}
         if all(ways.values()):  # whatever the label will be: the statement must not tell
-            label = pick(random, LABELS)
+            label = pick(random, DRAWN)
             rule = pick(random, sorted(ways[label]))
             caption = as_news(random, ways[label][rule])
             say = language("en").say
