@@ -40,7 +40,7 @@ def save(name: str, model: nn.Module, tokenizer, card: dict, *, folder: Path = F
 
 
 def card(name: str, *, folder: Path = FOLDER) -> dict:
-    """The card of a checkpoint.  Raises CheckpointError, with those there are, if it is missing."""
+    """The card of a checkpoint.  Raises CheckpointError, listing the others, if it is missing."""
     path = folder / f"{name}.json"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.json") if ".tokenizer" not in p.name)
@@ -59,7 +59,7 @@ def load(name: str, model: nn.Module, *, folder: Path = FOLDER) -> nn.Module:
     """Fill the model, built from card(name)["model"], with the stored weights, and return it.
 
     Raises CheckpointError if the file is missing, damaged or no safetensors file (a pickle, say),
-    and names every weight that is missing, left over or misshapen; the model is then as before.
+    and names each missing, unexpected or misshapen weight; the model is then unchanged.
     """
     path, wanted = folder / f"{name}.safetensors", own_parameters(model)
     if not path.is_file():

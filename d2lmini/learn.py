@@ -1,6 +1,6 @@
 """Learning aids: quizzes that explain every answer, and checks that say what an answer gets wrong.
 
-Quizzes stand in notebooks/quizzes/NAME.json, the cases of exercise NN.k in notebooks/checks/NN.py
+Quizzes are in notebooks/quizzes/NAME.json, the cases of exercise NN.k in notebooks/checks/NN.py
 as a generator exercise_k(*answers) that yields a Case for each thing it tries.
 """
 
@@ -30,7 +30,7 @@ def read_quiz(name: str) -> dict:
     """The quiz notebooks/quizzes/NAME.json: {"title", "questions": [{"question", "answers"}]},
     where each answer has "text", "right" and "why", and one answer of each question is right.
 
-    Raises FileNotFoundError with the quizzes there are, ValueError with the place of a fault.
+    Raises FileNotFoundError, listing the quizzes, or ValueError, naming the faulty question.
     """
     path = NOTEBOOKS / "quizzes" / f"{name}.json"
     if not path.is_file():
@@ -97,7 +97,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a case.  attempted is False where the stub was left as it is."""
+    """The outcome of a case.  attempted is False if the stub was left unchanged."""
 
     case: Case
     passed: bool
@@ -139,11 +139,11 @@ def grade(name: str, *answers) -> list[Result]:
 
 
 class NothingReturned(Exception):
-    """A function of the reader's returned None or ...: a stub, or a return is missing."""
+    """The reader's function returned None or ...: it is a stub, or a return is missing."""
 
 
 def watched(answer):
-    """An answer that is a function, made to raise NothingReturned where it returns nothing."""
+    """The answer; a function is wrapped to raise NothingReturned if it returns nothing."""
     if not inspect.isfunction(answer):
         return answer
 
@@ -219,7 +219,7 @@ def is_number(x) -> bool:
 
 
 def describe(value, want=None) -> str:
-    """A value in one short line; a tensor that is off also says where it is most."""
+    """A value in one short line; for a wrong tensor also the largest error and its place."""
     if is_number(value) and not isinstance(value, (bool, int)):
         return f"{float(value):.4g}"
     if not isinstance(value, Tensor):

@@ -1,6 +1,6 @@
-"""Figures: heat maps and curves, shown with a caption and a text for those who cannot see.
+"""Figures: heat maps and curves, shown with a caption and an alt text.
 
-The notebooks set plt.style.use("d2lmini.course") once; here nothing is set behind their back.
+The notebooks set plt.style.use("d2lmini.course") once; this module changes no settings.
 """
 
 import base64
@@ -15,7 +15,7 @@ from PIL import Image
 
 
 def show(ax, *, caption: str, alt: str) -> None:
-    """Display the figure of ax once, with a caption below and alt as the text of the image.
+    """Display the figure of ax once, with a caption below and its alt text.
 
     ax: a matplotlib axes, an array or list of them, or a figure.  It is closed afterwards.
     Raises ValueError if caption or alt is empty: a figure without words excludes readers.
@@ -49,7 +49,7 @@ def image_tag(figure, address: str, alt: str) -> str:
 
 
 def png_address(figure, *, dpi: int = 144) -> str:
-    """The figure as a data: address, on opaque white so that dark themes keep it readable."""
+    """The figure as a data: URL, on opaque white so that dark themes keep it readable."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     small = io.BytesIO()  # 256 colours look the same and take a third of the room
@@ -58,9 +58,9 @@ def png_address(figure, *, dpi: int = 144) -> str:
 
 
 def heatmap(weights, *, queries=None, keys=None, title="", vmax=1.0, ax=None):
-    """Draw who attends to whom; return the axes.  weights: (queries, keys), from 0 to vmax.
+    """Draw attention weights; return the axes.  weights: (queries, keys), from 0 to vmax.
 
-    Without ax it makes a figure of its own, with labels and a colour bar.
+    Without ax it makes a new figure, with labels and a colour bar.
     queries, keys: a string for each row and column; without them the axes count positions.
     Raises ValueError with both shapes if they do not fit.
     """
@@ -103,8 +103,8 @@ def show_heatmaps(
     """Show a grid of weight matrices on one scale.  matrices: (rows, columns, queries, keys)
 
     queries, keys: a string for each query and key.  titles: one for each column.
-    vmax: the weight drawn brightest, 1 unless told; None takes the largest and says so.
-    Raises ValueError, naming the shapes, if matrices have not four axes or names do not fit.
+    vmax: the weight of the brightest colour; None takes the largest, shown at the colour bar.
+    Raises ValueError, naming the shapes, if matrices are not four-dimensional or names do not fit.
     """
     matrices = torch.as_tensor(matrices).detach().cpu().float()
     if matrices.ndim != 4 or not matrices.numel():

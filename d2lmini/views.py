@@ -1,6 +1,6 @@
-"""Interactive views: a slider, which answers without a kernel, and a text field, which needs one.
+"""Interactive views: a slider, which works without a kernel, and a text field, which needs one.
 
-A slider carries all its frames and one small script, and nothing from outside, so that it works in
+A slider embeds all its frames and one small script, and loads nothing, so that it works in
 JupyterLab, in exported pages and on slides.  Where scripts do not run (an untrusted notebook, a
 PDF), or no kernel answers the text field, the first picture and the caption remain.
 """
@@ -56,9 +56,9 @@ def slider(
     """Display a slider over values that switches between the figures draw(value).
 
     draw(value) returns a matplotlib axes or figure; all must have one size.
-    alt(value) returns the text of that frame for those who cannot see it.
+    alt(value) returns the alt text of that frame.
     start: the position shown first, and the only picture where scripts do not run.
-    A frame of 6 x 3 inches costs about 15 KB in the notebook: 20 of them are plenty.
+    A frame of 6 x 3 inches takes about 15 KB in the notebook: use 20 at most.
     """
     if not 0 <= start < len(values):
         raise ValueError(f"start={start} is not one of the {len(values)} positions")
@@ -106,8 +106,8 @@ def typed(
     tools/store.py keeps nothing else.
     draw(text) returns a matplotlib axes or figure.  If it raises ValueError (before it opens a
     figure), the error is shown as one line, and the last figure stays.
-    alt(text) returns the words of that figure for those who cannot see it.
-    value: the text that is in the field first; what draw raises for it is raised.
+    alt(text) returns the alt text of that figure.
+    value: the first text; what draw raises for it is not caught.
     """
 
     def page(text):
@@ -123,7 +123,7 @@ def text_field(page: Callable[[str], str], *, label: str, value: str, text: str)
     """Display a text field over the HTML page(text); Enter makes the page of another text.
 
     page(text) returns a figure_page, or raises ValueError.
-    text: what stands for it all where there is no HTML.
+    text: what is shown where there is no HTML.
     """
 
     def answer(change):

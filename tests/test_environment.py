@@ -1,6 +1,8 @@
 """pyproject.toml, requirements.lock, environment.yml and the Makefile say the same."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -63,3 +65,10 @@ def test_conda_and_make_set_the_same_allocator_and_threads():
     makefile = (ROOT / "Makefile").read_text()
     made = dict(re.findall(r"^export ([MG]\w+) = (\S+)", makefile, flags=re.MULTILINE))
     assert made == ENVIRONMENT["variables"] and len(made) == 3
+
+
+def test_bare_pytest_finds_tools_and_recipes_from_the_root(monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    command = [Path(sys.executable).with_name("pytest"), "--collect-only", "-q"]
+    done = subprocess.run([*command, "tests/test_quote.py"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stdout

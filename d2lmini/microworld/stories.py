@@ -1,7 +1,7 @@
 """Stories of the microworld: two actors, a thing and a place, along a script.
 
-The scripts stand in data/microworld/stories.json.  A step is "A give T > B @P": subject, verb,
-object, recipient, place; "not" denies it, and a "?" at its end leaves it out every other time.
+The scripts are in data/microworld/stories.json.  A step is "A give T > B @P": subject, verb,
+object, recipient, place; "not" negates it, and a "?" at its end makes it optional.
 """
 
 import functools
@@ -57,14 +57,14 @@ def actors(world, random, roles):
 
 
 def mention(role, known):
-    """A first time "a young girl", then "the girl"; places are always known."""
+    """First "a young girl", then "the girl"; places are always definite."""
     if role in known or role == "P":
         return {"definite": True, "adjective": None}
     return {"definite": False}
 
 
 def with_pronoun(said, subject):
-    """The sentence with he, she or it for its subject, where English has one that is plain."""
+    """The sentence with he, she or it for its subject, where English has an obvious one."""
     pronoun = entries()[subject.noun].get("pronoun")
     if pronoun is None:
         return said.text
