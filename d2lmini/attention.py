@@ -83,7 +83,7 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def check_batch(queries: Tensor, keys: Tensor, values: Tensor) -> None:
-    """Raise ValueError unless there are three axes each, one batch size, and a value a key."""
+    """Raise ValueError unless there are three axes each, one batch size, one value per key."""
     shapes = [tuple(x.shape) for x in (queries, keys, values)]
     three_axes = all(len(shape) == 3 for shape in shapes)
     if not three_axes or len({s[0] for s in shapes}) > 1 or shapes[1][1] != shapes[2][1]:

@@ -1,4 +1,4 @@
-"""The head explorer: pick a layer, a head and a word, and see where it looks, without a kernel.
+"""The head explorer: attention weights by layer, head and word, chosen without a kernel.
 
 It carries all weights and one small script, and nothing from outside.  Where scripts do not run
 (an untrusted notebook, a PDF) a picture of the first choice and the caption remain.
@@ -19,16 +19,16 @@ from d2lmini.views import figure_page, text_field
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
-class Looks(NamedTuple):
-    """Where all heads of one kind look: weights (layers, heads, queries, keys), and the words."""
+class HeadWeights(NamedTuple):
+    """The attention weights of all heads of one kind, and the tokens that they are between."""
 
     queries: Sequence[str]
     keys: Sequence[str]
-    weights: Tensor
+    weights: Tensor  # (layers, heads, queries, keys)
 
 
 def explore_heads(
-    examples: dict[str, dict[str, Looks]],
+    examples: dict[str, dict[str, HeadWeights]],
     *,
     caption: str,
     alt: str,
@@ -37,7 +37,7 @@ def explore_heads(
 ) -> None:
     """Display menus for sentence, attention, layer, head and word; lines between words; a matrix.
 
-    examples: {sentence: {name of the attention: Looks}}, such as {"A dog sleeps .":
+    examples: {sentence: {name of the attention: HeadWeights}}, such as {"A dog sleeps .":
     {"encoder": ..., "cross": ...}}; every sentence with the same attentions, layers and heads.
     layer, head: shown first, counted from 0.  Weights are stored with two decimals: a model of 4
     layers and 4 heads costs about 30 KB for a sentence of 12 words.
@@ -48,7 +48,7 @@ def explore_heads(
 
 
 def type_heads(
-    look: Callable[[str], dict[str, Looks]],
+    heads_of: Callable[[str], dict[str, HeadWeights]],
     *,
     label: str,
     value: str,
@@ -57,14 +57,14 @@ def type_heads(
     layer: int = 0,
     head: int = 0,
 ) -> None:
-    """The same for a text that is typed: look(text) gives {name of the attention: Looks}.
+    """The same for a text that is typed: heads_of(text) gives {name of the attention: HeadWeights}.
 
-    It needs a kernel; without one the heads of `value` remain.  If look raises ValueError, the
+    It needs a kernel; without one the heads of `value` remain.  If heads_of raises ValueError, the
     error is shown as one line.  See d2lmini.views.typed.
     """
 
     def page(text):
-        return page_of({text: look(text)}, caption=caption, alt=alt, layer=layer, head=head)
+        return page_of({text: heads_of(text)}, caption=caption, alt=alt, layer=layer, head=head)
 
     text_field(page, label=label, value=value, text=f"{caption} [{alt}]")
 
@@ -76,7 +76,7 @@ def page_of(examples, *, caption, alt, layer=0, head=0) -> str:
     carried = [
         {
             "name": sentence,
-            "kinds": [packed(sentence, kind, looks) for kind, looks in kinds.items()],
+            "kinds": [packed(sentence, kind, heads) for kind, heads in kinds.items()],
         }
         for sentence, kinds in examples.items()
     ]
@@ -89,13 +89,13 @@ def page_of(examples, *, caption, alt, layer=0, head=0) -> str:
     return figure_page("d2l-heads", image, caption, data, SCRIPT.read_text(encoding="utf-8"))
 
 
-def packed(sentence: str, kind: str, looks: Looks) -> dict:
+def packed(sentence: str, kind: str, heads: HeadWeights) -> dict:
     """What the script reads: the weights in hundredths, as plain lists."""
-    weights = torch.as_tensor(looks.weights).detach().cpu()
-    if weights.ndim != 4 or weights.shape[2:] != (len(looks.queries), len(looks.keys)):
+    weights = torch.as_tensor(heads.weights).detach().cpu()
+    if weights.ndim != 4 or weights.shape[2:] != (len(heads.queries), len(heads.keys)):
         raise ValueError(
             f"{kind!r} of {sentence!r}: weights {tuple(weights.shape)} do not fit (layers, heads, "
-            f"{len(looks.queries)} queries, {len(looks.keys)} keys)"
+            f"{len(heads.queries)} queries, {len(heads.keys)} keys)"
         )
     hundredths = (weights * 100).round().to(torch.int).tolist()
-    return {"kind": kind, "queries": [*looks.queries], "keys": [*looks.keys], "weights": hundredths}
+    return {"kind": kind, "queries": [*heads.queries], "keys": [*heads.keys], "weights": hundredths}

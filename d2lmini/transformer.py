@@ -37,14 +37,14 @@ class PositionWiseFFN(nn.Module):
 
 
 class AddNorm(nn.Module):
-    """Add what a sublayer says to what went in, then normalise: norm(x + dropout(y)).
+    """Add the output y of a sublayer to its input x, then normalise: norm(x + dropout(y)).
 
     x, y (..., d_model) -> (..., d_model)       Source: sections 3.1 and 5.4.
     """
 
-    def __init__(self, *, d_model: int, dropout: float = 0.0):
+    def __init__(self, *, d_model: int, dropout: float = 0.0, eps: float = 1e-5):
         super().__init__()
-        self.norm = nn.LayerNorm(d_model)
+        self.norm = nn.LayerNorm(d_model, eps=eps)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -59,14 +59,21 @@ class TransformerEncoderBlock(nn.Module):
 
     x (batch, positions, d_model), mask as MultiHeadAttention takes it
     -> x, and with need_weights weights (batch, heads, positions, positions), else None
+    A subclass with another network or norm overrides make_ffn or make_add_norm.
     """
 
     def __init__(self, *, d_model: int, d_hidden: int, num_heads: int, dropout: float = 0.0):
         super().__init__()
         self.attention = MultiHeadAttention(d_model=d_model, num_heads=num_heads, bias=True)
-        self.add_norm1 = AddNorm(d_model=d_model, dropout=dropout)
-        self.ffn = PositionWiseFFN(d_model=d_model, d_hidden=d_hidden)
-        self.add_norm2 = AddNorm(d_model=d_model, dropout=dropout)
+        self.add_norm1 = self.make_add_norm(d_model, dropout)
+        self.ffn = self.make_ffn(d_model, d_hidden)
+        self.add_norm2 = self.make_add_norm(d_model, dropout)
+
+    def make_add_norm(self, d_model, dropout):
+        return AddNorm(d_model=d_model, dropout=dropout)
+
+    def make_ffn(self, d_model, d_hidden):
+        return PositionWiseFFN(d_model=d_model, d_hidden=d_hidden)
 
     def forward(self, x, mask=None, need_weights=False):
         attended, weights = self.attention(x, x, x, mask, need_weights)
@@ -84,6 +91,18 @@ class PreNormEncoderBlock(TransformerEncoderBlock):
         return x + self.add_norm2.dropout(self.ffn(self.add_norm2.norm(x))), weights
 
 
+def run_blocks(blocks, x, mask=None, need_weights=False):
+    """Send x through encoder blocks, one after the other.
+
+    -> x, and with need_weights weights (batch, layers, heads, queries, keys), else None
+    """
+    weights = []
+    for block in blocks:
+        x, w = block(x, mask, need_weights)
+        weights.append(w)
+    return x, torch.stack(weights, dim=1) if need_weights else None
+
+
 class TransformerEncoder(nn.Module):
     """Embed tokens, scaled by sqrt(d_model), add positions, then num_layers blocks.
 
@@ -94,7 +113,7 @@ class TransformerEncoder(nn.Module):
     """
 
     block = TransformerEncoderBlock
-    last_norm = nn.Identity  # it takes the width, and does nothing
+    final_norm = nn.Identity  # post-norm needs none
 
     def __init__(
         self,
@@ -114,7 +133,7 @@ class TransformerEncoder(nn.Module):
             self.block(d_model=d_model, d_hidden=d_hidden, num_heads=num_heads, dropout=dropout)
             for _ in range(num_layers)
         )
-        self.norm = self.last_norm(d_model)
+        self.norm = self.final_norm(d_model)
         initialise(self)
 
     def embed(self, tokens: Tensor, start: int = 0) -> Tensor:
@@ -123,43 +142,40 @@ class TransformerEncoder(nn.Module):
         return self.positions(self.embedding(tokens) * scale, start)
 
     def forward(self, tokens, mask=None, need_weights=False):
-        x, weights = self.embed(tokens), []
-        for block in self.blocks:
-            x, looked = block(x, mask, need_weights)
-            weights.append(looked)
-        return self.norm(x), torch.stack(weights, dim=1) if need_weights else None
+        x, weights = run_blocks(self.blocks, self.embed(tokens), mask, need_weights)
+        return self.norm(x), weights
 
 
 class PreNormEncoder(TransformerEncoder):
     """Pre-norm blocks and, because nothing has normalised their sum, one norm after the last."""
 
-    block, last_norm = PreNormEncoderBlock, nn.LayerNorm
+    block, final_norm = PreNormEncoderBlock, nn.LayerNorm
 
 
 # --- decoder -----------------------------------------------------------------------------------
 
 
 class Cache(NamedTuple):
-    """What a decoder block need not compute again, each (batch, heads, positions, d_head)."""
+    """The key-value cache of one block, each tensor (batch, heads, positions, d_head)."""
 
-    k: Tensor | None  # keys and values of the target so far
+    k: Tensor | None  # self-attention: keys and values of the target so far
     v: Tensor | None
-    k_read: Tensor  # keys and values of the source
-    v_read: Tensor
+    cross_k: Tensor  # cross-attention: keys and values of the source
+    cross_v: Tensor
 
     def grown(self, k: Tensor, v: Tensor) -> "Cache":
-        """With the keys and values of the next positions."""
+        """The cache with the keys and values of the next target positions appended."""
         if self.k is not None:
             k, v = torch.cat([self.k, k], dim=2), torch.cat([self.v, v], dim=2)
         return self._replace(k=k, v=v)
 
 
 class TransformerDecoderBlock(nn.Module):
-    """Causal self-attention, attention to what the encoder says, the position-wise network.
+    """Causal self-attention, cross-attention to the encoder's output, the position-wise network.
 
-    x (batch, length, d_model), memory (batch, keys, d_model), mask (batch, 1, keys) of the memory
-    -> x, and with need_weights the weights of both attentions, (batch, heads, length, length) and
-    (batch, heads, length, keys), else two None
+    x (batch, length, d_model), memory: the encoder's output (batch, keys, d_model), with its mask
+    (batch, 1, keys) -> x, and with need_weights the weights of both attentions,
+    (batch, heads, length, length) and (batch, heads, length, keys), else two None
     """
 
     def __init__(self, *, d_model: int, d_hidden: int, num_heads: int, dropout: float = 0.0):
@@ -177,15 +193,15 @@ class TransformerDecoderBlock(nn.Module):
         return x, weights
 
     def first_cache(self, memory):
-        """Nothing of the target, and the memory as each step reads it, laid out for that once."""
+        """The cache before the first target position; contiguous, for every step reads it."""
         return Cache(None, None, *(t.contiguous() for t in self.cross.project(memory, memory)))
 
     def advance(self, x, cache, causal, mask, need_weights=False):
-        """Positions x that follow those of the cache -> x, weights, the cache with them in it"""
+        """x at the positions that follow those of the cache -> x, both weights, the cache grown"""
         cache = cache.grown(*self.attention.project(x, x))
         attended, own = self.attention.attend(x, cache.k, cache.v, causal, need_weights)
         x = self.add_norm1(x, attended)
-        attended, cross = self.cross.attend(x, cache.k_read, cache.v_read, mask, need_weights)
+        attended, cross = self.cross.attend(x, cache.cross_k, cache.cross_v, mask, need_weights)
         x = self.add_norm2(x, attended)
         return self.add_norm3(x, self.ffn(x)), (own, cross), cache
 
@@ -199,21 +215,21 @@ class PreNormDecoderBlock(TransformerDecoderBlock):
         attended, own = self.attention.attend(y, cache.k, cache.v, causal, need_weights)
         x = x + self.add_norm1.dropout(attended)
         y = self.add_norm2.norm(x)
-        attended, cross = self.cross.attend(y, cache.k_read, cache.v_read, mask, need_weights)
+        attended, cross = self.cross.attend(y, cache.cross_k, cache.cross_v, mask, need_weights)
         x = x + self.add_norm2.dropout(attended)
         return x + self.add_norm3.dropout(self.ffn(self.add_norm3.norm(x))), (own, cross), cache
 
 
 class State(NamedTuple):
-    """What the decoder knows between two words."""
+    """The decoder's state between two tokens."""
 
-    caches: list[Cache]  # of each block
-    mask: Tensor  # (batch, 1, keys), bool
-    position: int = 0  # of the next word
-    weights: Tensor | None = None  # (batch, layers, heads, keys): where the last step looked
+    caches: list[Cache]  # one per block
+    mask: Tensor  # (batch, 1, keys), bool, of the source
+    position: int = 0  # of the next token
+    weights: Tensor | None = None  # (batch, layers, heads, keys), cross-attention of the last step
 
     def select(self, rows: Tensor) -> "State":
-        """The states of these rows of the batch, in this order.  rows: ids (rows,)"""
+        """The state of these rows of the batch, in this order.  rows: indices (rows,)"""
 
         def part(t):  # index_select takes a quarter of the time of t[rows]
             return None if t is None else t.index_select(0, rows)
@@ -223,66 +239,63 @@ class State(NamedTuple):
 
 
 class TransformerDecoder(TransformerEncoder):
-    """Write the target word by word, or, with the true words given, all positions at once.
+    """Predict the next target token, one step at a time or, with teacher forcing, all at once.
 
-    It embeds and stacks blocks as the encoder does; it also attends to what the encoder said.
-    The logits compare the last block's output with the embeddings of all words: the output layer
-    shares its weights with the embedding (Press and Wolf 2017).
+    It embeds tokens and stacks blocks as the encoder does, and attends to the encoder's output.
+    The output layer shares its weights with the embedding (tied weights: Press and Wolf 2017).
+    target (batch, length), memory (batch, keys, d_model), mask (batch, 1, keys)
+    -> logits (batch, length, vocab), and with need_weights two tensors
+    (batch, layers, heads, length, length or keys), self-attention and cross-attention, else None
     """
 
-    block, last_norm = TransformerDecoderBlock, nn.Identity
+    block = TransformerDecoderBlock
 
     def first_state(self, memory: Tensor, mask: Tensor) -> State:
-        """The state before the first word, from what the encoder said."""
+        """The state before the first target token.  memory: the encoder's output"""
         return State([block.first_cache(memory) for block in self.blocks], mask)
 
     def advance(self, tokens: Tensor, state: State, need_weights: bool = False):
-        """tokens (batch, length), the next words -> logits (batch, length, vocab), weights, state
-
-        weights: two tensors (batch, layers, heads, length, ...), to the target and to the source.
-        """
+        """The next tokens (batch, length) -> logits and weights as in forward, the state after"""
         x, length = self.embed(tokens, state.position), tokens.shape[1]
-        causal = None  # a single word may see all that is there
+        causal = None  # a single query may attend to every key in the cache
         if length > 1:
             causal = causal_mask(state.position + length, device=x.device)[state.position :]
-        caches, looked = [], []
+        caches, weights = [], []
         for block, cache in zip(self.blocks, state.caches, strict=True):
-            x, weights, cache = block.advance(x, cache, causal, state.mask, need_weights)
+            x, both, cache = block.advance(x, cache, causal, state.mask, need_weights)
             caches.append(cache)
-            looked.append(weights)
+            weights.append(both)
         logits = self.norm(x) @ self.embedding.weight.T
-        weights = (
-            [torch.stack(w, dim=1) for w in zip(*looked, strict=True)] if need_weights else None
-        )
-        return logits, weights, State(caches, state.mask, state.position + length)
+        stacked = [torch.stack(w, dim=1) for w in zip(*weights, strict=True) if need_weights]
+        return logits, stacked or None, State(caches, state.mask, state.position + length)
 
     def forward(self, target, memory, mask=None, need_weights=False):
-        """Teacher forcing: each position sees the true words up to its own."""
+        """Teacher forcing: each position attends to the true tokens up to its own."""
         return self.advance(target, self.first_state(memory, mask), need_weights)[:2]
 
 
 class PreNormDecoder(TransformerDecoder):
     """Pre-norm blocks and one norm after the last."""
 
-    block, last_norm = PreNormDecoderBlock, nn.LayerNorm
+    block, final_norm = PreNormDecoderBlock, nn.LayerNorm
 
 
 # --- both --------------------------------------------------------------------------------------
 
 
 class Weights(NamedTuple):
-    """Where all heads look: (batch, layers, heads, queries, keys), before dropout."""
+    """All attention weights of a model, (batch, layers, heads, queries, keys), before dropout."""
 
     encoder: Tensor
-    decoder: Tensor  # from each target position to those up to it
-    cross: Tensor  # from each target position to the source
+    decoder: Tensor  # self-attention: target to target
+    cross: Tensor  # cross-attention: target to source
 
 
 class Transformer(nn.Module):
     """Encoder and decoder with attention alone, post-norm as in the paper.
 
     source (batch, keys), mask (batch, 1, keys), target (batch, length), which begins with <bos>
-    -> logits (batch, length, vocab) for the word after each, and Weights if need_weights, else None
+    -> logits (batch, length, vocab) of each next token, and Weights if need_weights, else None
     Where both languages share one vocabulary: model.encoder.embedding = model.decoder.embedding.
     """
 
@@ -315,7 +328,7 @@ class Transformer(nn.Module):
         return self.decoder.first_state(self.encoder(source, mask)[0], mask)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """tokens (batch,) -> logits (batch, vocab) for the next word, and the state after it"""
+        """tokens (batch,) -> logits (batch, vocab) of the next token, and the state after"""
         logits, (_, cross), state = self.decoder.advance(tokens.unsqueeze(1), state, True)
         return logits[:, 0], state._replace(weights=cross[:, :, :, 0])
 
@@ -327,7 +340,7 @@ class PreNormTransformer(Transformer):
 
 
 def initialise(model: nn.Module) -> None:
-    """Glorot's uniform weights, no biases, and embeddings that have length 1 on average."""
+    """Glorot's uniform weights, biases of zero, and embeddings of norm 1 on average."""
     for name, weights in model.named_parameters():
         if "embedding" in name:
             nn.init.normal_(weights, std=weights.shape[1] ** -0.5)

@@ -412,10 +412,10 @@ def test_queries_may_come_one_by_one_with_the_keys_projected_once(need_weights):
     projected = attention.project(k, v)
     assert [tuple(x.shape) for x in projected] == [(2, 2, 4, 4)] * 2
     for i in range(3):
-        found, looked = attention.attend(q[:, i : i + 1], *projected, mask, need_weights)
+        found, row_weights = attention.attend(q[:, i : i + 1], *projected, mask, need_weights)
         torch.testing.assert_close(found, output[:, i : i + 1])
         if need_weights:
-            torch.testing.assert_close(looked, weights[:, :, i : i + 1])
+            torch.testing.assert_close(row_weights, weights[:, :, i : i + 1])
 
 
 # --- positions ---

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from d2lmini import explorer
-from d2lmini.explorer import Looks, explore_heads, packed
+from d2lmini.explorer import HeadWeights, explore_heads, packed
 
 
-def looks(queries=("ein", "Hund"), keys=("a", "dog", "</script>"), layers=2, heads=3):
+def head_weights(queries=("ein", "Hund"), keys=("a", "dog", "</script>"), layers=2, heads=3):
     torch.manual_seed(0)
     weights = torch.randn(layers, heads, len(queries), len(keys)).softmax(dim=-1)
-    return Looks(queries, keys, weights)
+    return HeadWeights(queries, keys, weights)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def carried(page):
 def test_the_page_carries_every_weight_in_hundredths_and_a_picture_for_where_scripts_do_not_run(
     shown,
 ):
-    given = looks()
+    given = head_weights()
     explore_heads({"A <dog>": {"cross": given}}, caption="Heads & words", alt="a heat map", head=1)
     page = shown["text/html"]
     data = carried(page)
@@ -49,18 +49,18 @@ def test_the_page_carries_every_weight_in_hundredths_and_a_picture_for_where_scr
 
 
 def test_a_word_cannot_end_the_script(shown):
-    explore_heads({"x": {"cross": looks()}}, caption="c", alt="a heat map")
+    explore_heads({"x": {"cross": head_weights()}}, caption="c", alt="a heat map")
     assert shown["text/html"].count("</script>") == 2
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 3, 2), (2, 3, 2, 2)])
 def test_weights_that_do_not_fit_the_words_are_named(shape):
     with pytest.raises(ValueError, match=r"'cross' of 'A dog': weights .* 2 queries, 3 keys"):
-        packed("A dog", "cross", Looks(("ein", "Hund"), ("a", "dog", "."), torch.rand(shape)))
+        packed("A dog", "cross", HeadWeights(("ein", "Hund"), ("a", "dog", "."), torch.rand(shape)))
 
 
 def test_sentences_must_have_the_same_attentions():
-    for examples in ({}, {"a": {"cross": looks()}, "b": {"encoder": looks()}}):
+    for examples in ({}, {"a": {"cross": head_weights()}, "b": {"encoder": head_weights()}}):
         with pytest.raises(ValueError, match="all have the same attentions"):
             explore_heads(examples, caption="c", alt="a")
 
@@ -69,7 +69,7 @@ def test_a_text_typed_brings_its_own_heads(monkeypatch):
     seen = {}
     monkeypatch.setattr(explorer, "text_field", lambda page, **rest: seen.update(rest, page=page))
     explorer.type_heads(
-        lambda text: {"cross": looks(queries=text.split())},
+        lambda text: {"cross": head_weights(queries=text.split())},
         label="sentence",
         value="ein Hund",
         caption="c",

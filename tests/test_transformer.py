@@ -29,6 +29,7 @@ from d2lmini.transformer import (
     Transformer,
     TransformerDecoderBlock,
     TransformerEncoderBlock,
+    run_blocks,
 )
 from d2lmini.translate import batch_of
 
@@ -228,6 +229,41 @@ def test_the_whole_model_is_torchs_between_embedding_and_output_layer(
     assert_same(ours, theirs, tables, run_ours, run_theirs)
 
 
+class GELUNetwork(PositionWiseFFN):
+    def forward(self, x):
+        return self.W_2(nn.functional.gelu(self.W_1(x)))
+
+
+class BERTsBlock(TransformerEncoderBlock):
+    def make_ffn(self, d_model, d_hidden):
+        return GELUNetwork(d_model=d_model, d_hidden=d_hidden)
+
+    def make_add_norm(self, d_model, dropout):
+        return AddNorm(d_model=d_model, dropout=dropout, eps=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+def test_a_stack_of_blocks_with_another_network_and_norm_is_torchs():
+    torch.manual_seed(0)
+    blocks = nn.ModuleList(
+        shaken(BERTsBlock(d_model=6, d_hidden=9, num_heads=2)) for _ in range(3)
+    ).double()
+    layer = nn.TransformerEncoderLayer(
+        **options(6, 9, 2, False, torch.float64), activation="gelu", layer_norm_eps=1e-12
+    )
+    theirs = nn.TransformerEncoder(layer, 3)
+    theirs.load_state_dict(as_torch(nn.ModuleDict({"blocks": blocks}), torch.Tensor.detach))
+    x = torch.randn(2, 5, 6, dtype=torch.float64)
+    mask = padding_mask(torch.tensor([5, 3]), 5)
+    output, weights = run_blocks(blocks, x, mask, need_weights=True)
+    torch.testing.assert_close(output, theirs(x, src_key_padding_mask=~mask[:, 0]))
+    assert weights.shape == (2, 3, 2, 5, 5)  # (batch, layers, heads, queries, keys)
+    torch.testing.assert_close(weights[:, 0], blocks[0](x, mask, need_weights=True)[1])
+    fused, nothing = run_blocks(blocks, x, mask)
+    torch.testing.assert_close(fused, output)
+    assert nothing is None
+
+
 # --- the parts, by loops ---
 
 
@@ -271,9 +307,9 @@ def test_each_head_of_a_block_is_attention_by_loops():
     output, weights = block(x, mask, need_weights=True)
     for h, part in enumerate((slice(0, 3), slice(3, 6))):
         q, k, v = (W(x[0])[:, part] for W in (attention.W_q, attention.W_k, attention.W_v))
-        head, looked = naive_attention(q, k, v, mask, lambda a, b: a @ b / 3**0.5)
+        head, naive_weights = naive_attention(q, k, v, mask, lambda a, b: a @ b / 3**0.5)
         heads.append(head)
-        torch.testing.assert_close(weights[0, h], looked)
+        torch.testing.assert_close(weights[0, h], naive_weights)
     y = block.add_norm1(x[0], attention.W_o(torch.cat(heads, dim=1)))
     torch.testing.assert_close(output[0], block.add_norm2(y, block.ffn(y)))
 
@@ -335,13 +371,13 @@ def test_several_words_at_once_give_what_teacher_forcing_gives(kind, chunks):
         for chunk in chunks:
             end = start + chunk
             words = TARGET[:, start:end]
-            found, looked, state = model.decoder.advance(words, state, need_weights)
+            found, step_weights, state = model.decoder.advance(words, state, need_weights)
             torch.testing.assert_close(found, logits[:, start:end])
             if need_weights:
-                torch.testing.assert_close(looked[0], weights.decoder[..., start:end, :end])
-                torch.testing.assert_close(looked[1], weights.cross[..., start:end, :])
+                torch.testing.assert_close(step_weights[0], weights.decoder[..., start:end, :end])
+                torch.testing.assert_close(step_weights[1], weights.cross[..., start:end, :])
             else:
-                assert looked is None
+                assert step_weights is None
             start = end
 
 
@@ -365,14 +401,14 @@ def test_more_padding_changes_nothing_and_nobody_looks_at_it(kind):
     wider = nn.functional.pad(source, (0, 4), value=9)  # whatever stands there
     hidden = padding_mask(torch.tensor([3, 2, 3]), 7)
     for need_weights in (True, False):
-        again, looked = model(wider, hidden, TARGET, need_weights)
+        again, weights_again = model(wider, hidden, TARGET, need_weights)
         torch.testing.assert_close(logits, again)
-    _, looked = model(wider, hidden, TARGET, need_weights=True)
-    torch.testing.assert_close(looked.cross[..., :3], weights.cross)
-    torch.testing.assert_close(looked.decoder, weights.decoder)
-    torch.testing.assert_close(looked.encoder[:, :, :, :3, :3], weights.encoder)
-    for shown in (looked.cross, looked.encoder):
-        assert not shown.masked_select(~hidden[:, None, None]).any()
+    _, weights_again = model(wider, hidden, TARGET, need_weights=True)
+    torch.testing.assert_close(weights_again.cross[..., :3], weights.cross)
+    torch.testing.assert_close(weights_again.decoder, weights.decoder)
+    torch.testing.assert_close(weights_again.encoder[:, :, :, :3, :3], weights.encoder)
+    for attended in (weights_again.cross, weights_again.encoder):
+        assert not attended.masked_select(~hidden[:, None, None]).any()
 
 
 @both
@@ -413,8 +449,8 @@ def test_weights_of_all_layers_and_heads_sum_to_one_and_never_look_ahead(kind):
     assert not weights.decoder.triu(1).any() and weights.decoder[..., -1, :].all()
     x = model.encoder.embed(source)
     for layer, block in enumerate(model.encoder.blocks):
-        x, looked = block(x, mask, need_weights=True)
-        torch.testing.assert_close(weights.encoder[:, layer], looked)
+        x, block_weights = block(x, mask, need_weights=True)
+        torch.testing.assert_close(weights.encoder[:, layer], block_weights)
     memory, x = model.encoder.norm(x), model.decoder.embed(TARGET)
     for layer, block in enumerate(model.decoder.blocks):
         x, (own, cross) = block(x, memory, mask, need_weights=True)
@@ -431,10 +467,10 @@ def test_only_positions_tell_the_encoder_the_order_of_words(kind):
         encoder(tokens[:, order], mask)[0], encoder(tokens, mask)[0][:, order]
     )
     encoder.positions.P.zero_()
-    found, looked = encoder(tokens[:, order], mask, need_weights=True)
+    found, weights_again = encoder(tokens[:, order], mask, need_weights=True)
     expected, weights = encoder(tokens, mask, need_weights=True)
     torch.testing.assert_close(found, expected[:, order])
-    torch.testing.assert_close(looked, weights[..., order, :][..., order])
+    torch.testing.assert_close(weights_again, weights[..., order, :][..., order])
 
 
 # --- the state between two words ---

@@ -220,14 +220,14 @@ def test_a_text_typed_and_entered_brings_another_figure(page, lab, lab_folder, t
 
 HEADS = """
 import torch
-from d2lmini.explorer import Looks, type_heads
+from d2lmini.explorer import HeadWeights, type_heads
 
 
 def look(text):
     words = text.split()
     if len(words) < 2:
         raise ValueError(f"Two words are wanted, got {text!r}.")
-    return {"encoder": Looks(words, words, torch.rand(2, 2, len(words), len(words)))}
+    return {"encoder": HeadWeights(words, words, torch.rand(2, 2, len(words), len(words)))}
 
 
 type_heads(look, label="words", value="a dog", caption="Heads.", alt="a heat map of two words")
