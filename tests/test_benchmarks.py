@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import peers, run
+from d2lmini.text import batch_of
 from d2lmini.transformer import PreNormTransformer
-from d2lmini.translate import batch_of
 from recipes.multi30k import make_batches
 
 
