@@ -14,7 +14,7 @@ from torch import nn
 
 from d2lmini.attention import PositionalEncoding, causal_mask
 from d2lmini.translate import BOS, PAD
-from recipes.multi30k import loss_of
+from recipes._multi30k import loss_of
 
 
 class Ours(nn.Module):

@@ -19,12 +19,12 @@ from benchmarks.peers import D2L, Ours, Torch
 from d2lmini import checkpoint
 from d2lmini.attention import MultiHeadAttention
 from d2lmini.data import multi30k
-from d2lmini.text import pad, train_subwords
+from d2lmini.text import batch_of, pad, train_subwords
 from d2lmini.train import seed_everything
 from d2lmini.transformer import PreNormTransformer
-from d2lmini.translate import BOS, PAD, batch_of, by_length, greedy
+from d2lmini.translate import BOS, PAD, by_length, greedy
 from recipes import multi30k_transformer
-from recipes.multi30k import encode, make_batches
+from recipes._multi30k import encode, make_batches
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 SIZES = {"d_model": 128, "d_hidden": 256, "num_heads": 4, "num_layers": 3, "dropout": 0.1}

@@ -1,4 +1,4 @@
-"""Text into tokens and tokens into numbers: tokenisers, vocabularies, padding.
+"""Text into tokens and tokens into numbers: tokenisers, vocabularies, padding, batches.
 
 spaCy and torchtext are imported where they are used, so that models and training need neither.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from d2lmini.attention import padding_mask
 
 
 def tokenizer(language: str, *, lower: bool = False) -> Callable[[str], list[str]]:
@@ -156,10 +158,18 @@ def pad(
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id), lengths
 
 
+def batch_of(source: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Lists of ids as source (batch, keys) and mask (batch, 1, keys); a source may be empty."""
+    tokens, lengths = pad([*source], Vocabulary.pad_id)
+    if tokens.shape[1] == 0:  # nothing but empty sources: one padding each
+        tokens = tokens.new_full((len(lengths), 1), Vocabulary.pad_id)
+    return tokens, padding_mask(lengths, tokens.shape[1])
+
+
 def buckets(
     lengths: Sequence[int], *, max_tokens: int, generator: torch.Generator | None = None
 ) -> list[list[int]]:
-    """Places of sequences in batches of like length, shuffled.
+    """Index batches, grouped by similar length, in random order.
 
     lengths: of each sequence, or of the longer side of each pair.  max_tokens bounds a batch with
     its padding: number of sequences times the longest.  A longer sequence is a batch of its own.

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from d2lmini.attention import padding_mask
-from d2lmini.text import Vocabulary, pad
+from d2lmini.text import Vocabulary, batch_of
 
 PAD, BOS, EOS = Vocabulary.pad_id, Vocabulary.bos_id, Vocabulary.eos_id
 
@@ -28,14 +27,6 @@ class Decoded(NamedTuple):
     ids: list[list[int]]
     weights: list[Tensor] | None = None
     log_probs: list[float] | None = None
-
-
-def batch_of(source: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Lists of ids as source (batch, keys) and mask (batch, 1, keys); a source may be empty."""
-    tokens, lengths = pad([*source], PAD)
-    if tokens.shape[1] == 0:  # nothing but empty sources: one padding each
-        tokens = tokens.new_full((len(lengths), 1), PAD)
-    return tokens, padding_mask(lengths, tokens.shape[1])
 
 
 @torch.no_grad()

@@ -12,9 +12,9 @@ from torch import nn
 
 from d2lmini import checkpoint
 from d2lmini.data import Pair, describe, multi30k
-from d2lmini.text import Vocabulary, buckets, pad, tokenizer, train_subwords
+from d2lmini.text import Vocabulary, batch_of, buckets, pad, tokenizer, train_subwords
 from d2lmini.train import evaluate, linear_decay
-from d2lmini.translate import batch_of, beam, bleu, greedy
+from d2lmini.translate import beam, bleu, greedy
 from recipes import loop
 
 DE_EN = {"de-en": {"lower": True}}

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from d2lmini.data.manifest import cache_folder
+from d2lmini.data import cache_folder
 from d2lmini.train import fit, seed_everything
 
 

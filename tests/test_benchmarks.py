@@ -3,12 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from recipes.multi30k import make_batches
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import peers, run
+from d2lmini.text import batch_of
 from d2lmini.transformer import PreNormTransformer
-from d2lmini.translate import batch_of
+from recipes._multi30k import make_batches
 
 
 def model():

@@ -6,7 +6,7 @@ from torch import nn
 
 from d2lmini.attention import padding_mask
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqAttentionDecoder, Seq2SeqDecoder, Seq2SeqEncoder
-from d2lmini.translate import batch_of
+from d2lmini.text import batch_of
 
 DECODERS = [Seq2SeqDecoder, Seq2SeqAttentionDecoder]
 both = pytest.mark.parametrize("kind", DECODERS, ids=["plain", "attention"])

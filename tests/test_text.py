@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2lmini.text import Vocabulary, buckets, pad, tokenizer, train_subwords
+from d2lmini.text import Vocabulary, batch_of, buckets, pad, tokenizer, train_subwords
 
 proven = settings(derandomize=True, deadline=None, max_examples=12)
 sentences = st.lists(st.lists(st.text(max_size=5), max_size=6), max_size=6)
@@ -132,6 +132,13 @@ def test_padding_fills_up_cuts_and_returns_lengths():
     assert padded.dtype == lengths.dtype == torch.long
     with pytest.raises(ValueError, match="at least one sequence"):
         pad([], 0)
+
+
+def test_a_batch_has_a_mask_and_at_least_one_position():
+    source, mask = batch_of([[5, 6], [], [7]])
+    assert source.tolist() == [[5, 6], [0, 0], [7, 0]]
+    assert mask.tolist() == [[[True, True]], [[False, False]], [[True, False]]]
+    assert [t.tolist() for t in batch_of([[]])] == [[[0]], [[[False]]]]
 
 
 def test_importing_the_module_loads_neither_spacy_nor_torchtext_and_using_it_warns_of_nothing():

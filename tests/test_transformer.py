@@ -20,6 +20,7 @@ from torch import nn
 
 from d2lmini import checkpoint
 from d2lmini.attention import causal_mask, padding_mask
+from d2lmini.text import batch_of
 from d2lmini.transformer import (
     AddNorm,
     PositionWiseFFN,
@@ -31,7 +32,6 @@ from d2lmini.transformer import (
     TransformerEncoderBlock,
     run_blocks,
 )
-from d2lmini.translate import batch_of
 
 few = settings(examples, max_examples=10)
 CLOSE = {torch.float32: 1e-5, torch.float64: 1e-10}

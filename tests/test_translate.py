@@ -17,10 +17,10 @@ from test_transformer import small as small_transformer
 from torch import nn
 
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqEncoder
+from d2lmini.text import batch_of
 from d2lmini.transformer import Transformer
 from d2lmini.translate import (
     alignment_error_rate,
-    batch_of,
     beam,
     bleu,
     greedy,
