@@ -24,38 +24,24 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def fit(
-    model,
-    batches,
-    *,
-    loss_fn,
-    optimizer,
-    num_epochs,
-    held_out=None,
-    schedule=None,
-    clip=1.0,
-    epochs=None,
-):
+def fit(model, batches, *, loss_fn, optimizer, num_epochs, held_out=None, schedule=None, clip=1.0):
     """Train for num_epochs; return {"loss": [...], "held_out": [...]}, one mean per epoch each.
 
     batches, held_out: lists of batches, or what else has a length and can be gone through again.
     loss_fn(model, batch) -> (mean loss, number of things it is the mean of).
     schedule(done): what to multiply each learning rate with, done from 0 to 1 being the share of
     the run behind it.  clip: bound on the gradient norm before each step, None for no bound.
-    epochs: which of the num_epochs to run, if not all: range(3, 4) is the fourth.
     Raises ValueError for a generator, which is empty after one epoch, and for no batches.
     """
     check_batches(batches)
     history, rates = {"loss": [], "held_out": []}, [group["lr"] for group in optimizer.param_groups]
-    for epoch in range(num_epochs) if epochs is None else epochs:
+    for epoch in range(num_epochs):
         model.train()
-        total, count = 0.0, 0
-        name = f"epoch {epoch + 1}/{num_epochs}"
+        total, count, name = 0.0, 0, f"epoch {epoch + 1}/{num_epochs}"
         for i, batch in enumerate(tqdm(batches, name, leave=False, delay=1)):
             if schedule is not None:
-                done = (epoch + i / len(batches)) / num_epochs
-                set_rates(optimizer, [rate * schedule(done) for rate in rates])
-            loss, n = loss_fn(model, to_device_of(model, batch))
+                set_rates(optimizer, rates, schedule((epoch + i / len(batches)) / num_epochs))
+            loss, n = loss_fn(model, to_device(batch, model))
             optimizer.zero_grad()
             loss.backward()
             if clip is not None:
@@ -65,7 +51,7 @@ def fit(
         history["loss"].append(total / count)
         if held_out is not None:
             history["held_out"].append(evaluate(model, held_out, loss_fn=loss_fn))
-    set_rates(optimizer, rates)  # as they were, for the next call
+    set_rates(optimizer, rates, 1.0)  # as they were
     return history
 
 
@@ -73,7 +59,7 @@ def fit(
 def evaluate(model, batches, *, loss_fn) -> float:
     """The mean loss over batches, each thing counting alike; the model is left in eval mode."""
     model.eval()
-    losses = [loss_fn(model, to_device_of(model, batch)) for batch in batches]
+    losses = [loss_fn(model, to_device(batch, model)) for batch in batches]
     return sum(float(loss) * n for loss, n in losses) / sum(n for _, n in losses)
 
 
@@ -87,19 +73,19 @@ def check_batches(batches):
         raise ValueError("fit needs at least one batch, got none")
 
 
-def set_rates(optimizer, rates):
+def set_rates(optimizer, rates, factor):
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
+        group["lr"] = rate * factor
 
 
-def to_device_of(model, batch):
+def to_device(batch, model):
     """The batch, a tensor or a tuple (list, dict) that may hold tensors, where the model's are."""
     if isinstance(batch, Tensor):
         return batch.to(next(model.parameters()).device)
     if isinstance(batch, dict):
-        return {key: to_device_of(model, part) for key, part in batch.items()}
+        return {key: to_device(part, model) for key, part in batch.items()}
     if isinstance(batch, (tuple, list)):
-        parts = [to_device_of(model, part) for part in batch]
+        parts = [to_device(part, model) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
     return batch
 

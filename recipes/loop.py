@@ -74,10 +74,9 @@ def train(
             batches(epoch),
             loss_fn=loss_fn,
             optimizer=optimizer,
-            num_epochs=num_epochs,
-            schedule=schedule,
+            num_epochs=1,
+            schedule=lambda done, epoch=epoch: schedule((epoch + done) / num_epochs),
             clip=clip,
-            epochs=[epoch],
         )
         model.eval()
         with torch.no_grad():
