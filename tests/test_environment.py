@@ -53,6 +53,12 @@ def test_packages_for_one_platform_say_for_which():
             assert line.marker.evaluate(here) == wanted, (line, system)
 
 
+def test_every_folder_of_the_package_is_installed():
+    folders = {path.parent.relative_to(ROOT) for path in ROOT.glob("d2lmini/**/__init__.py")}
+    packages = PROJECT["tool"]["setuptools"]["packages"]
+    assert sorted(packages) == sorted(".".join(folder.parts) for folder in folders)
+
+
 def test_conda_installs_the_lock_and_the_package_on_a_python_that_the_project_allows():
     *packages, pip = ENVIRONMENT["dependencies"]
     assert pip == {"pip": ["-r requirements.lock", "-e ."]}

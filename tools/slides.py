@@ -3,65 +3,104 @@
 Each notebook becomes a reveal.js deck in _site/slides, from its stored outputs: nothing is run.
 A deck opens from disk and asks nobody for anything: reveal.js, MathJax and the fonts lie beside it.
 
-What a cell becomes is its slide type (JupyterLab: Property Inspector).  Beyond that:
+A line <!-- TYPE --> in a Markdown cell starts a part of another type; what stands before it has the
+slide type of the cell (JupyterLab: Property Inspector).  <!-- TYPE: text --> carries text, of any
+number of lines, that readers of the notebook do not see.
 
-- A line <!-- TYPE --> in a Markdown cell starts a part with a type of its own.  TYPE is slide,
-  subslide, fragment, notes, skip, or continue (on with the slide, after notes).
-- A heading ## starts a slide wherever it stands.
-- Hints and solutions (<details>) go to the speaker notes; a summary that asks stays, as a bullet.
-- A code cell ends on the slide where it starts to draw, and leaves out its asserts.  What it prints
-  comes as a fragment, what it draws as a slide of its own; code of more than 18 lines is split
-  between statements or methods.  The tags view and remove-input leave the code out.
-- A quiz gives a slide for each question.
+- slide: HEADLINE starts a slide of a lecture.  The headline is a sentence and says what the slide
+  shows; further lines of the marker, and the text below it, are its text.
+- fragment: what follows appears at the next key press.
+- figure: N puts Figure N on the slide, of whichever cell: one figure may prove several sentences.
+- notes: for the lecturer.  They begin with "3 min." where a part of the lecture takes 3 minutes.
+- continue: on with the slide after notes.  skip: not in the deck.
+- On such a slide a code cell of type - adds what it puts out, not its code; with the tag
+  hide-output (it answers a prediction) as a fragment.  Cells of other types are left out; RISE
+  shows them.  Code that is the idea stands in the marker, a fenced block of the notebook's lines.
+
+Where there is a picture it stands beside the text, or below it if it is wide.  Of its caption the
+first sentence is left.  Quizzes, exercises and further reading become an appendix.
+
+The rest is for cells that no slide: HEADLINE governs.  A heading ## starts a slide, with a column
+of its own in the overview; hints and solutions (<details>) go to the notes, a summary that asks
+stays as a bullet.  A code cell ends where it starts to draw and leaves out its asserts.  What it
+prints is a fragment, what it draws a slide; code of more than 18 lines is split between statements
+or methods.  The tags view and remove-input leave the code out.
+
+A notebook need not be as tools.store left it: what a page cannot show is dropped if it says nothing
+without a kernel (stderr, widgets), and else told in a line with notebook, cell and reason.
 """
 
 import argparse
 import ast
+import base64
+import html
 import re
 import shutil
 import sys
-from itertools import groupby
+from functools import partial
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import matplotlib
 import nbformat
 from bs4 import BeautifulSoup
 from nbconvert.exporters import SlidesExporter
+from nbconvert.filters import markdown2html
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from pygments.formatters import HtmlFormatter
 
 from tools.npm import PackageError, package
+from tools.store import WIDGET
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_site/slides"
 TEMPLATES = ROOT / "tools/templates"
 REVEAL, MATHJAX = "reveal.js@5.2.1", "mathjax@3.2.2"
 MOST_LINES, WITH_OUTPUT = 18, 21  # lines of code on a slide; lines of code and of what it prints
-PART = re.compile(r"^<!-- (slide|subslide|fragment|notes|skip|continue) -->\n?", re.MULTILINE)
-HEADING = re.compile(r"(?<=\n)(?=## )")
+TYPES = "slide|subslide|fragment|notes|skip|continue|figure"
+PART = re.compile(  # a fence, inside which nothing starts; a marker; a heading
+    rf"^(?P<fence>```|~~~).*?^(?P=fence)|^<!-- (?P<kind>{TYPES})(: (?P<said>.*?))?\s*-->\n?"
+    r"|(?<=\n)(?=## )",
+    re.MULTILINE | re.DOTALL,
+)
+PICTURE = re.compile(r"^(!\[[^\]]*\]\([^)]*\))$", re.MULTILINE)  # alone in its lines
+ATTACHED = re.compile(r"!\[[^\]]*\]\(attachment:([^)\s]+)[^)]*\)")
 CLOSED = re.compile(r"<details><summary>(.*?)</summary>.*?</details>\n?", re.DOTALL)
+CAPTION = re.compile(r"(<figcaption>Figure \d+\. [^<]*?[.?!]) [A-Z][^<]*")
+APPENDIX = {"Exercises", "Further reading"}
 DRAWING = {"plt", "show", "show_heatmaps", "heatmap", "curve", "ax", "axes", "figure"}
 DRAWING |= {"slider", "typed"}
 
 # --- from cells to slides ----------------------------------------------------------------------
 
 
-def deck(notebook):
-    """The notebook with the pieces of its slides for cells, each with its slide type."""
-    pieces = []
-    for cell in notebook.cells:
+def told(place, reason):
+    print(f"{place}: {reason}", file=sys.stderr)
+
+
+def deck(notebook, name=""):
+    """The notebook with the pieces of its slides for cells; what is left out is told."""
+    figures, pieces = stored_figures(notebook), []
+    for number, cell in enumerate(notebook.cells, start=1):
+        tell = partial(told, f"{name}, cell {number}")
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
         if cell.cell_type == "markdown":
-            pieces += markdown_pieces(cell.source, kind)
+            pieces += markdown_pieces(cell, kind, figures, tell)
         elif cell.cell_type == "code" and kind != "skip":
-            pieces += code_pieces(cell, kind)
-    notebook.cells = with_running_titles(notes_last(pieces))
-    notebook.metadata["title"] = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
+            starts = [p for p in pieces if kind_of(p) in ("slide", "subslide")]
+            pieces += code_pieces(cell, kind, starts and "lecture" in starts[-1].metadata, tell)
+    if pieces and not pieces[0].source.startswith("# "):
+        pieces.insert(0, piece(new_markdown_cell(f"# {name.removesuffix('.ipynb')}"), "slide"))
+    for title in pieces[:1]:
+        title.metadata["look"] = "title"
+        notebook.metadata["title"] = title.source.splitlines()[0].removeprefix("# ")
+    notebook.metadata.pop("widgets", None)
+    notebook.cells = [cell for slide in ordered(slides_of(pieces)) for cell in laid_out(slide)]
     return notebook
 
 
-def piece(cell, kind):
-    cell.metadata["slideshow"] = {"slide_type": kind}
+def piece(cell, kind, **metadata):
+    cell.metadata.update(slideshow={"slide_type": kind}, **metadata)
     return cell
 
 
@@ -69,49 +108,128 @@ def kind_of(cell):
     return cell.metadata["slideshow"]["slide_type"]
 
 
-def markdown_pieces(source, kind):
+def stored_figures(notebook):
+    """{number: output} of the figures whose captions begin with "Figure NUMBER."."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pages = [(o, str(o.get("data", {}).get("text/html"))) for o in outputs]
+    found = [(re.search(r"<figcaption>Figure (\d+)\.", page), o) for o, page in pages]
+    return {match[1]: output for match, output in found if match}
+
+
+def parts(source, kind):
+    """(slide type, what its marker says, text) of each part of a Markdown cell."""
+    said, start = "", 0
+    for match in PART.finditer(source):
+        if not match["fence"]:
+            yield kind, said, source[start : match.start()]
+            kind, said, start = match["kind"] or "slide", match["said"] or "", match.end()
+    yield kind, said, source[start:]
+
+
+def markdown_pieces(cell, cell_kind, figures, tell):
     """The parts of a Markdown cell; its hints, solutions and answers become notes."""
-    first, *others = PART.split(HEADING.sub("<!-- slide -->\n", source))
-    parts = [(kind, first), *zip(others[::2], others[1::2], strict=True)]
-    for kind, text in parts:
-        kind = "-" if kind == "continue" else kind
+    pictures = cell.get("attachments", {})
+    for kind, said, text in parts(cell.source, cell_kind):
+        if kind == "skip":
+            continue
+        metadata = {}
+        if kind == "figure":
+            if said in figures:
+                yield piece(new_code_cell(outputs=[cut(figures[said])]), "-")
+            else:
+                tell(f"Figure {said} has not been stored: run the notebook")
+            said = ""
+        elif said and kind in ("slide", "subslide"):
+            said, metadata["lecture"] = f"### {said}".replace("\n", "\n\n", 1), True
+        kind = "-" if kind in ("continue", "figure") else kind
+        text = f"{said}\n\n{text}".strip()
+        for lost in set(ATTACHED.findall(text)) - set(pictures):
+            tell(f"the picture {lost} is not in the cell")
+        text = ATTACHED.sub(lambda match: match[0] if match[1] in pictures else "", text)
         closed = [match[0] for match in CLOSED.finditer(text)]
-        text = CLOSED.sub(lambda m: f"- {m[1]}\n" if m[1].endswith("?") else "", text).strip()
-        if text and kind != "skip":
-            text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
-            yield piece(new_markdown_cell(text), kind)
-        for answer in closed if kind != "skip" else []:
+        text = CLOSED.sub(lambda m: f"- {m[1]}\n" if m[1].endswith("?") else "", text)
+        text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
+        for number, part in enumerate(filter(str.strip, PICTURE.split(text))):
+            joins = number and kind != "notes"
+            shown = new_markdown_cell(part.strip(), attachments=pictures)
+            yield piece(shown, "-" if joins else kind, **metadata)
+        for answer in closed:
             yield piece(new_markdown_cell(re.sub(r"</?(details|summary)>", "", answer)), "notes")
 
 
-def code_pieces(cell, kind):
+def code_pieces(cell, kind, lecture, tell):
     """The code that is worth a look, page by page, and then what came out."""
-    tags = cell.metadata.get("tags", [])
+    tags = set(cell.metadata.get("tags", []))
+    outputs = list(merged(what_shows(cell.outputs, tell)))
     if cell.source.startswith("quiz("):
-        yield from quiz_pieces(cell.outputs[0].data["text/html"])
+        if outputs and "data" in outputs[0]:
+            yield from quiz_pieces(outputs[0].data["text/html"])
+        else:
+            tell("the quiz has no output: run the notebook")
         return
-    code = "" if {"view", "remove-input"} & set(tags) else worth_showing(cell.source)
-    pages = pages_of(code)
+    if lecture:
+        for number, output in enumerate(outputs if kind == "-" else []):
+            hidden = "hide-output" in tags and not number
+            yield piece(new_code_cell(outputs=[cut(output)]), "fragment" if hidden else "-")
+        return
+    pages = pages_of("" if {"view", "remove-input"} & tags else worth_showing(cell.source))
     for page in pages:
         yield piece(new_code_cell(page), kind)
         kind = "subslide"
     room = WITH_OUTPUT - pages[-1].count("\n") - 1 if pages else 0
-    for number, output in enumerate(merged(cell.outputs)):
-        drawn = "text/html" in output.get("data", {})
+    for number, output in enumerate(outputs):
         if pages or number:
-            fits = not drawn and number == 0 and output.text.count("\n") <= room
+            fits = number == 0 and "text" in output and output.text.count("\n") <= room
             kind = "fragment" if fits else "subslide"
-        yield piece(new_code_cell("", outputs=[output]), kind)
+        yield piece(new_code_cell(outputs=[output]), kind)
+
+
+def cut(output):
+    """The output with the first sentence of its caption: the text beside it says the rest."""
+    if "text/html" not in output.get("data", {}):
+        return output
+    return new_output("display_data", {"text/html": CAPTION.sub(r"\1", output.data["text/html"])})
+
+
+def what_shows(outputs, tell):
+    """What a page without a kernel can show of the outputs: pages (HTML) and printed texts."""
+    for output in outputs:
+        data = output.get("data", {})
+        picture = next((kind for kind in data if kind.startswith("image/")), None)
+        page = text = None
+        if output.output_type == "error":
+            text = f"{output.ename}: {output.evalue}"
+        elif output.output_type == "stream":  # of what was written over only the last is left
+            text = re.sub(r"[^\n]*\r(?!\n)", "", output.text) * (output.name != "stderr")
+        elif "text/html" in data:
+            page = data["text/html"]
+        elif picture:
+            content = "".join(data[picture].split())
+            if picture == "image/svg+xml":
+                content = base64.b64encode(data[picture].encode()).decode()
+            page = f'<figure><img src="data:{picture};base64,{content}" alt="a picture"></figure>'
+        elif "text/markdown" in data:
+            page = markdown2html(data["text/markdown"])
+        elif "text/latex" in data:
+            page = f"<p>{html.escape(data['text/latex'])}</p>"
+        elif WIDGET not in data:
+            text = data.get("text/plain")
+            if text is None:
+                tell(f"an output that is only {' and '.join(data)}")
+        if page:
+            yield new_output("display_data", {"text/html": page})
+        elif text:
+            yield new_output("stream", text=text)
 
 
 def merged(outputs):
     """The outputs with what was printed, in however many goes, as one text."""
-    for drawn, group in groupby(outputs, lambda output: "text/html" in output.get("data", {})):
-        if drawn:
-            yield from group
+    for printed, group in groupby(outputs, lambda output: "text" in output):
+        if printed:
+            text = "\n".join(output.text.rstrip("\n") for output in group)
+            yield new_output("stream", text=text + "\n")
         else:
-            texts = [o.text if o.output_type == "stream" else o.data["text/plain"] for o in group]
-            yield new_output("stream", text="\n".join(text.rstrip("\n") for text in texts) + "\n")
+            yield from group
 
 
 def quiz_pieces(page):
@@ -121,9 +239,8 @@ def quiz_pieces(page):
     for number, item in enumerate(page.find_all("li"), start=1):
         question = str(item.contents[0])
         answers = "".join(str(answer) for answer in item.find_all("details"))
-        metadata = {"running_title": title}
         text = f"### {number}. {question}\n\n{answers}"
-        yield piece(new_markdown_cell(text, metadata=metadata), kind)
+        yield piece(new_markdown_cell(text), kind, quiz=title)
         kind = "subslide"
 
 
@@ -131,7 +248,7 @@ def worth_showing(source):
     """The source up to the first statement that draws, for the picture is on the next slide, and
     without top-level asserts: they guard what the notebook claims and say nothing new."""
     lines = source.splitlines()
-    for statement in ast.parse(source).body:
+    for statement in statements_of(source):
         names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
         defines = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
         if names & DRAWING and not defines:
@@ -143,6 +260,14 @@ def worth_showing(source):
     return "\n".join(line for line in lines if line is not None).strip("\n")
 
 
+def statements_of(source):
+    """The top-level statements; none where it is not all Python (%magic, !shell, help?, a slip)."""
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
+
+
 def only_asserts(statement):
     loop = isinstance(statement, ast.For) and all(map(only_asserts, statement.body))
     return loop or isinstance(statement, ast.Assert)
@@ -152,7 +277,7 @@ def pages_of(source, most=MOST_LINES):
     """The source in pieces of at most `most` lines, cut between statements or methods."""
     source = re.sub(r"\n\n\n+", "\n\n", source.strip("\n"))
     lines = source.splitlines()
-    pages = split(lines, list(cuts(ast.parse(source), lines)), most)
+    pages = split(lines, list(cuts(source, lines)), most)
     return ["\n".join(page).strip("\n") for page in pages if page]
 
 
@@ -167,10 +292,10 @@ def split(lines, ends, most):
     return [lines[:cut], *split(lines[cut:], rest, most)]
 
 
-def cuts(tree, lines):
+def cuts(source, lines):
     """The line numbers where a statement or a method starts, its comments and decorators too."""
     statements = []
-    for statement in tree.body:
+    for statement in statements_of(source):
         statements.append(statement)
         if isinstance(statement, ast.ClassDef):
             statements += [s for s in statement.body[1:] if isinstance(s, ast.FunctionDef)]
@@ -183,30 +308,81 @@ def cuts(tree, lines):
             yield line
 
 
-def notes_last(pieces):
-    """The notes of a slide as one piece at its end, where the speaker view looks for them."""
-    slides = []
+def slides_of(pieces):
+    """[pieces of a slide] each; the first bears its headline and the section it stands in."""
+    slides, section = [], ""
     for cell in pieces:
-        if not slides or kind_of(cell) in ("slide", "subslide"):
-            slides.append(([], []))
-        slides[-1][kind_of(cell) == "notes"].append(cell)
-    for shown, notes in slides:
-        yield from shown
-        if notes:
-            yield piece(new_markdown_cell("\n\n".join(n.source for n in notes)), "notes")
+        starts, text = kind_of(cell) in ("slide", "subslide"), cell.source
+        heading = re.match(r"(#{1,4}) (.+)\n*", text) if cell.cell_type == "markdown" else None
+        if not slides or starts:
+            slides.append([cell])
+            if heading and heading[1] in ("#", "##"):
+                section = heading[2]
+            cell.metadata["section"] = cell.metadata.get("quiz", section)
+            if heading and heading[1] != "#":
+                cell.metadata["headline"], cell.source = heading[2], text[heading.end() :]
+        else:
+            slides[-1].append(cell)
+    return slides
 
 
-def with_running_titles(pieces):
-    """Give each slide that has no heading of its own the heading it stands under."""
-    title = ""
-    pieces = list(pieces)
-    for cell in pieces:
-        heading = re.match(r"##? (.+)", cell.source) if cell.cell_type == "markdown" else None
-        if heading and kind_of(cell) != "notes":
-            title = heading[1]
-        elif kind_of(cell) in ("slide", "subslide"):
-            cell.metadata.setdefault("running_title", title)
-    return pieces
+def ordered(slides):
+    """The slides of the lecture, and then the appendix.
+
+    A section whose heading stands alone before a slide of the lecture is named above that slide.
+    """
+    main, appendix = [], []
+    for slide, following in pairwise([*slides, None]):
+        first, lecture = slide[0], "lecture" in slide[0].metadata
+        if "quiz" in first.metadata or first.metadata["section"] in APPENDIX:
+            appendix.append(slide)
+        elif lecture:
+            below = main and main[-1][0].metadata["section"] == first.metadata["section"]
+            main.append([piece(first, "subslide" if below else "slide"), *slide[1:]])
+        elif not (following and "lecture" in following[0].metadata and bare(slide)):
+            main.append(slide)
+    if appendix:
+        text = "# Appendix\n\nQuizzes, exercises and further reading"
+        main.append([piece(new_markdown_cell(text), "slide", section="", look="title appendix")])
+    return [*main, *appendix]
+
+
+def bare(slide):
+    return len(slide) == 1 and not slide[0].source and not slide[0].get("outputs")
+
+
+def laid_out(slide):
+    """The pieces in two columns, texts and pictures, and then the notes."""
+    notes = [cell for cell in slide if kind_of(cell) == "notes"]
+    shown = [cell for cell in slide if kind_of(cell) != "notes"]
+    step = None  # what follows a fragment appears with it
+    for cell in shown:
+        if kind_of(cell) == "fragment":
+            step = 0 if step is None else step + 1
+        cell.metadata["step"] = step
+    pictures = [cell for cell in shown if shows_picture(cell)]
+    texts = [c for c in shown if not shows_picture(c) and (c.source or c.get("outputs"))]
+    columns = {"text": texts, "picture": pictures}
+    if not texts and not pictures:
+        columns["text"] = shown[:1]
+    look = "beside" if texts and pictures else ""
+    top = {"look": look} | shown[0].metadata
+    piece(shown[0], "-")
+    shown = [cell for column in columns.values() for cell in column]
+    for name, column in columns.items():
+        if column:
+            column[0].metadata["column"], column[-1].metadata["column_end"] = name, True
+    shown[0].metadata.update(top | {"step": shown[0].metadata["step"]})
+    shown[-1].metadata["body_end"] = True
+    yield from shown
+    if notes:
+        yield piece(new_markdown_cell("\n\n".join(n.source for n in notes)), "notes")
+
+
+def shows_picture(cell):
+    """Whether the piece is a picture: figures of outputs, or an image alone in Markdown."""
+    pages = [output.get("data", {}).get("text/html", "") for output in cell.get("outputs", [])]
+    return any("<img" in page for page in pages) or bool(PICTURE.fullmatch(cell.source))
 
 
 # --- from slides to files ----------------------------------------------------------------------
@@ -227,20 +403,30 @@ def assets(folder):
     for part, (source, *names) in parts.items():
         (folder / part).mkdir(parents=True, exist_ok=True)
         for name in names:
-            shutil.copy(source / name, folder / part)
+            shutil.copyfile(source / name, folder / part / Path(name).name)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     (folder / "code.css").write_text(colours, encoding="utf-8")
 
 
 def write_deck(path, folder):
-    """Write the deck of one notebook into the folder and return its path."""
+    """Write the deck of one notebook into the folder; return its path, None if it has no slides.
+
+    Raises ValueError if the file cannot be read as a notebook.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises whatever comes
+        raise ValueError(f"{path.name}: not a notebook: {str(error).splitlines()[0]}") from error
+    notebook = deck(notebook, path.name)
+    if not notebook.cells:
+        told(path.name, "nothing to show")
+        return None
     exporter = SlidesExporter(
         template_name="deck",
         extra_template_basedirs=[str(TEMPLATES)],
         embed_images=True,
         exclude_anchor_links=True,
     )
-    notebook = deck(nbformat.read(path, as_version=4))
     resources = {"metadata": {"name": path.stem, "path": str(path.parent)}}
     page, _ = exporter.from_notebook_node(notebook, resources)
     target = folder / f"{path.stem}.html"
@@ -278,9 +464,16 @@ def main(arguments):
     if not paths:
         print(f"no notebook starts with {' or '.join(options.names)}", file=sys.stderr)
         return 2
+    decks, wrong = [], False
     try:
         assets(SITE / "assets")
-        decks = [write_deck(path, SITE) for path in paths]
+        for path in paths:
+            try:
+                decks.append(write_deck(path, SITE))
+            except ValueError as problem:
+                print(problem, file=sys.stderr)
+                wrong = True
+        decks = list(filter(None, decks))
         for path in decks:
             print(path.relative_to(ROOT))
         if options.pdf:
@@ -288,7 +481,10 @@ def main(arguments):
     except PackageError as problem:
         print(problem, file=sys.stderr)
         return 1
-    return 0
+    except OSError as problem:
+        print(f"the slides cannot be written: {problem}", file=sys.stderr)
+        return 1
+    return int(wrong)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -28,8 +29,8 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser):
+@contextmanager
+def offline_page(browser):
     """A page that must not ask anybody outside this machine for anything."""
     page, outside = browser.new_page(viewport={"width": 1280, "height": 1000}), []
 
@@ -45,3 +46,9 @@ def page(browser):
     page.outside = outside
     yield page
     page.close()
+
+
+@pytest.fixture
+def page(browser):
+    with offline_page(browser) as page:
+        yield page

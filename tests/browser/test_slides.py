@@ -1,6 +1,7 @@
-"""Every slide of every deck, measured in a real browser at two sizes.
+"""Every slide of every deck, measured in a real browser at two sizes and as it is printed.
 
-`make slides` makes the decks; axe-core, from npm, judges the contrast.
+`make slides` makes the decks; axe-core, from npm, judges the contrast.  A deck is loaded once for
+each size.
 """
 
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from browsing import MINUTE, VIEWS, move_view, stores_view
+from conftest import offline_page
 
 from tools.npm import package
 
@@ -16,9 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 AXE = "axe-core@4.10.3"
 SMALLEST = 14  # pixels
-every_deck = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+SIZES = [(1280, 720), (1920, 1080)]
+# A lecture, before its appendix: slides, words on each, shares with a picture and with code.
+MOST_SLIDES, MOST_WORDS, PICTURES, CODE = 65, 60, 1 / 3, 1 / 4
 
-# What is wrong with the slide that is shown, as a list of sentences.
+# What the slide that is shown holds, and what is wrong with it, as a list of sentences.
 MEASURE = """
 (smallest) => {
   const slide = Reveal.getCurrentSlide(), faults = [];
@@ -47,7 +51,20 @@ MEASURE = """
   }
   const title = slide.querySelector("h1, h2, h3, p, pre, li");
   const first = title ? title.textContent.trim().slice(0, 50) : words(slide);
-  return { first, faults: [...new Set(faults)].slice(0, 3) };
+  const unread = "aside, pre, mjx-container, script, label, .running";  // no text to read
+  const read = document.createTreeWalker(slide, NodeFilter.SHOW_ALL, (e) =>
+    e.nodeType == 1 && e.matches(unread) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+  let text = "";
+  while (read.nextNode()) text += read.currentNode.data || " ";
+  return {
+    first,
+    faults: [...new Set(faults)].slice(0, 3),
+    words: (text.match(/\\S*[\\p{L}\\p{N}]\\S*/gu) || []).length,
+    headline: (slide.querySelector("h1, h2") || { textContent: "" }).textContent,
+    picture: Boolean(slide.querySelector("img, figure svg")),
+    code: Boolean(slide.querySelector(".highlight")),
+    appendix: slide.matches(".appendix"),
+  };
 }
 """
 
@@ -58,23 +75,33 @@ def slides():
     return ROOT / "_site/slides"
 
 
-@pytest.fixture
-def open_deck(page, slides):
-    """A function that opens a deck from disk; whatever the page complains of fails the test."""
-    complaints = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+def loads(*keys):
+    """The decks that a test wants, each (path, size) or (path, "print")."""
+    ids = [f"{path.stem[:2]}-{size[0] if size != 'print' else size}" for path, size in keys]
+    return pytest.mark.parametrize("deck", keys, ids=ids, indirect=True)
 
-    def open_it(path, width=1280, height=720, query=""):
+
+every_size = loads(*[(path, size) for path in NOTEBOOKS for size in SIZES])
+once = loads(*[(path, SIZES[0]) for path in NOTEBOOKS])
+first_deck = loads((NOTEBOOKS[0], SIZES[0]))
+
+
+@pytest.fixture(scope="module")
+def deck(request, browser, slides):
+    """A deck opened from disk; whatever the page complains of fails the test."""
+    (path, size), complaints = request.param, []
+    with offline_page(browser) as page:
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+        width, height = SIZES[0] if size == "print" else size
         page.set_viewport_size({"width": width, "height": height})
-        page.goto((slides / f"{path.stem}.html").as_uri() + query)
+        page.goto((slides / f"{path.stem}.html").as_uri() + "?print-pdf" * (size == "print"))
         page.wait_for_function("window.deckIsReady", timeout=MINUTE)
-        return page
-
-    yield open_it
-    assert not complaints
-    assert not page.outside
+        page.path = path
+        yield page
+        assert not complaints
+        assert not page.outside
 
 
 def each_slide(page):
@@ -87,24 +114,63 @@ def each_slide(page):
         yield number
 
 
-@every_deck
-@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)], ids=["1280", "1920"])
-def test_every_slide_is_whole_and_readable(open_deck, path, size):
-    page, faults = open_deck(path, *size), []
-    for number in each_slide(page):
-        answers = page.locator("section.present:not(.stack) details")
-        found = page.evaluate(MEASURE, SMALLEST)
+@every_size
+def test_every_slide_is_whole_and_readable_and_a_lecture_is_one(deck):
+    faults, measured = [], []
+    for number in each_slide(deck):
+        answers = deck.locator("section.present:not(.stack) details")
+        found = deck.evaluate(MEASURE, SMALLEST)
         for answer in range(answers.count()):
             answers.nth(answer).evaluate("answer => { answer.open = true }")
-            found["faults"] += page.evaluate(MEASURE, SMALLEST)["faults"]
+            found["faults"] += deck.evaluate(MEASURE, SMALLEST)["faults"]
             answers.nth(answer).evaluate("answer => { answer.open = false }")
         faults += [f"slide {number} ({found['first']}): {fault}" for fault in found["faults"]]
+        measured.append(found)
+    if deck.path.name[:2] == "XX" or deck.path.name[:2] >= "06":
+        faults += faults_of_lecture(measured)
     assert not faults, "\n" + "\n".join(faults)
 
 
-@pytest.mark.parametrize(
-    ("harm", "complaint"),
-    [
+def faults_of_lecture(measured):
+    """What of a lecture's bounds the slides before the appendix do not keep."""
+    ends = [number for number, slide in enumerate(measured) if slide["appendix"]]
+    lecture = measured[: ends[0]] if ends else measured
+    faults = [] if ends else ["no appendix"]
+    if len(lecture) > MOST_SLIDES:
+        faults.append(f"{len(lecture)} slides, at most {MOST_SLIDES}")
+    pictures, code = (sum(s[what] for s in lecture) / len(lecture) for what in ("picture", "code"))
+    if pictures < PICTURES or code > CODE:
+        faults.append(f"{pictures:.0%} with a picture, {code:.0%} with code")
+    for number, slide in enumerate(lecture, start=1):
+        if slide["words"] > MOST_WORDS:
+            faults.append(f"slide {number} ({slide['first']}): {slide['words']} words")
+        if number > 1 and not 3 <= len(slide["headline"].split()) <= 16:
+            faults.append(f"slide {number} ({slide['first']}): the headline is no sentence")
+    return faults
+
+
+def test_a_lecture_within_its_bounds_has_no_fault_and_each_bound_is_felt():
+    good = {"first": "A", "words": 60, "headline": "It is so", "appendix": False}
+    good = [good | {"picture": n % 3 == 0, "code": n % 4 == 1} for n in range(65)]
+    end = [{"appendix": True}]
+    assert faults_of_lecture([*good, *end, *end]) == []
+    for wrong in (
+        good,
+        [*good, good[0], *end],
+        [*[slide | {"picture": False} for slide in good], *end],
+        [*[slide | {"code": True} for slide in good], *end],
+        [*good[1:], good[0] | {"words": 61}, *end],
+        [*good[1:], good[0] | {"headline": "Topic"}, *end],
+    ):
+        assert len(faults_of_lecture(wrong)) == 1
+
+
+@first_deck
+def test_the_measure_finds(deck):
+    assert deck.evaluate("Reveal.slide(0, 0)") is None
+    fine = deck.evaluate(MEASURE, SMALLEST)
+    assert fine["faults"] == []
+    for harm, complaint in (
         ("<div style='width: 1300px'>wide</div>", "over the side: wide"),
         ("<pre style='overflow: hidden'>" + "x" * 200 + "</pre>", "over the side: xxx"),
         ("<p style='margin-top: 700px'>low</p>", "over the end"),
@@ -112,14 +178,15 @@ def test_every_slide_is_whole_and_readable(open_deck, path, size):
         ("<p>raw $x_i$</p>", "formula not set: raw"),
         ("<img src='data:image/png;base64,AAAA' alt='broken'>", "picture without"),
         ("<mjx-container data-mjx-error='no'>bad</mjx-container>", "formula in error: bad"),
-    ],
-)
-def test_the_measure_finds(open_deck, harm, complaint):
-    page = open_deck(NOTEBOOKS[0])
-    assert page.evaluate(MEASURE, SMALLEST)["faults"] == []
-    page.evaluate("harm => Reveal.getCurrentSlide().insertAdjacentHTML('beforeend', harm)", harm)
-    page.wait_for_timeout(100)
-    assert complaint in "\n".join(page.evaluate(MEASURE, SMALLEST)["faults"])
+    ):
+        put = "harm => Reveal.getCurrentSlide().insertAdjacentHTML('beforeend', harm)"
+        deck.evaluate(put, harm)
+        deck.wait_for_timeout(100)
+        assert complaint in "\n".join(deck.evaluate(MEASURE, SMALLEST)["faults"])
+        deck.evaluate("Reveal.getCurrentSlide().lastElementChild.remove()")
+    deck.evaluate(put, "<p>four <b>more</b> words, here</p><p><code>x</code> $ - <i>not</i></p>")
+    assert deck.evaluate(MEASURE, SMALLEST)["words"] == fine["words"] + 6
+    deck.evaluate("for (const _ of 'ab') Reveal.getCurrentSlide().lastElementChild.remove()")
 
 
 def contrast_faults(page):
@@ -128,56 +195,56 @@ def contrast_faults(page):
     return [f"{v['id']}: {node['html'][:99]}" for v in found["violations"] for node in v["nodes"]]
 
 
-@every_deck
-def test_every_text_stands_out_from_its_ground(open_deck, path):
-    page = open_deck(path, query="?print-pdf")  # all slides at once
-    faults = contrast_faults(page)
+@loads(*[(path, "print") for path in NOTEBOOKS])  # all slides at once
+def test_every_text_stands_out_from_its_ground(deck):
+    faults = contrast_faults(deck)
     assert not faults, "\n" + "\n".join(faults)
-    page.evaluate("document.querySelector('section h3').style.color = '#aaa'")
-    assert contrast_faults(page)
+    deck.evaluate("document.querySelector('section h2').style.color = '#aaa'")
+    assert contrast_faults(deck)
 
 
-@every_deck
-def test_views_are_alive_on_their_slides_and_arrows_stay_in_them(open_deck, path):
-    cells = nbformat.read(path, as_version=4).cells
-    page, seen = open_deck(path), 0
-    for _ in each_slide(page):
-        if page.locator("section.present:not(.stack)").locator(VIEWS).count():
-            before = page.url
-            move_view(page.locator("section.present:not(.stack)"), page)
-            assert page.url == before
+@once
+def test_views_are_alive_on_their_slides_and_arrows_stay_in_them(deck):
+    seen = 0
+    for _ in each_slide(deck):
+        if deck.locator("section.present:not(.stack)").locator(VIEWS).count():
+            before = deck.url
+            move_view(deck.locator("section.present:not(.stack)"), deck)
+            assert deck.url == before
             seen += 1
-    assert seen == sum(map(stores_view, cells))
+    assert seen >= sum(map(stores_view, nbformat.read(deck.path, as_version=4).cells))
 
 
-def test_space_opens_an_answer_and_turns_no_page(open_deck):
-    page = open_deck(NOTEBOOKS[0])
-    answer = page.locator("section.present:not(.stack) details").first
-    while not answer.count():
-        page.keyboard.press("Space")
-    before = page.url
-    answer.locator("summary").focus()
-    page.keyboard.press("Space")
-    assert answer.evaluate("answer => answer.open")
-    assert page.url == before
-
-
-def test_a_deck_begins_with_its_title_and_counts_its_slides(open_deck):
-    page = open_deck(NOTEBOOKS[0])
-    assert page.locator("section.title.present h1").inner_text() == page.title()
-    total = page.evaluate("Reveal.getTotalSlides()")
-    assert page.locator(".slide-number").inner_text().replace("\n", " ") == f"1 / {total}"
-    assert page.locator(".progress").is_visible()
-
-
-def test_the_speaker_view_shows_the_notes(open_deck):
-    page = open_deck(NOTEBOOKS[0])
-    for _ in each_slide(page):
-        if page.locator("section.present:not(.stack) aside.notes").count():
+@first_deck
+def test_space_opens_an_answer_and_turns_no_page(deck):
+    answer = deck.locator("section.present:not(.stack) details").first
+    for _ in each_slide(deck):
+        if answer.count():
             break
-    with page.expect_popup() as opened:
-        page.keyboard.press("s")
+    before = deck.url
+    answer.locator("summary").focus()
+    deck.keyboard.press("Space")
+    assert answer.evaluate("answer => answer.open")
+    assert deck.url == before
+
+
+@first_deck
+def test_a_deck_begins_with_its_title_and_counts_its_slides(deck):
+    deck.evaluate("Reveal.slide(0, 0)")
+    assert deck.locator("section.title.present h1").inner_text() == deck.title()
+    total = deck.evaluate("Reveal.getTotalSlides()")
+    assert deck.locator(".slide-number").inner_text().replace("\n", " ") == f"1 / {total}"
+    assert deck.locator(".progress").is_visible()
+
+
+@first_deck
+def test_the_speaker_view_shows_the_notes(deck):
+    for _ in each_slide(deck):
+        if deck.locator("section.present:not(.stack) aside.notes").count():
+            break
+    with deck.expect_popup() as opened:
+        deck.keyboard.press("s")
     speaker = opened.value
     speaker.wait_for_selector(".speaker-controls-notes:not(.hidden)")
-    expected = page.locator("section.present:not(.stack) aside.notes").text_content().split()[:5]
+    expected = deck.locator("section.present:not(.stack) aside.notes").text_content().split()[:5]
     assert speaker.locator(".speaker-controls-notes .value").text_content().split()[:5] == expected

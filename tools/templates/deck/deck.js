@@ -18,17 +18,20 @@ document.addEventListener("keydown", function (event) {
   }
 }, true);
 
-// Figures are drawn for a page; on a slide they may be larger, as far as it has room.
+// Figures are drawn for a page; on a slide they may be larger, as far as it has room: a wide one
+// below its sentence, another beside it.
 function enlarge(image) {
-  const view = image.closest(".d2l-view"), room = view ? 480 : 520;
   const { naturalWidth: width, naturalHeight: height } = image;
-  image.style.width = Math.min(1.5 * width, 1212, (room * width) / height) + "px";
+  const body = image.closest(".beside .body"), wide = body && width > 2.1 * height;
+  if (wide) body.classList.add("wide");
+  const room = (wide ? 380 : 510) - (image.closest(".d2l-view") ? 40 : 0);
+  image.style.width = Math.min(1.5 * width, body && !wide ? 700 : 1212, (room * width) / height) + "px";
 }
 
 window.addEventListener("load", async function () {
   await document.fonts.ready;
   // Formulas first: hidden slides have no size of their own to be measured in afterwards.
-  for (const image of document.querySelectorAll("figure img")) enlarge(image);
+  for (const image of document.querySelectorAll(".picture img")) enlarge(image);
   await MathJax.startup.promise;
   await MathJax.typesetPromise();
   await Reveal.initialize({
