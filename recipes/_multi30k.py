@@ -28,6 +28,7 @@ class Run(NamedTuple):
     settings: dict
     folder: Path  # of its saved state
     trial: bool  # a short run that stores nothing
+    arguments: dict  # of the model
     model: nn.Module
     optimizer: torch.optim.Optimizer
     subwords: Tokenizer
@@ -37,12 +38,8 @@ class Run(NamedTuple):
 
 def train_plainly(run: Run) -> dict:
     """Train on the pairs as they are; return the history."""
-    encoded = encode(run.train, run.subwords)
-    settings = run.settings
-    return train(
-        run,
-        lambda epoch: make_batches(encoded, settings["max_tokens"], seed=1000 + epoch),
-    )
+    encoded, size = encode(run.train, run.subwords), run.settings["max_tokens"]
+    return train(run, lambda epoch: make_batches(encoded, size, seed=1000 + epoch))
 
 
 def recipe(
@@ -63,15 +60,14 @@ def recipe(
     how(run) trains it, and returns the history.
     """
     options = read_options(program, directions)
-    several = len(directions) > 1
-    name = f"{program}_{options.direction}" if several else program
+    name, command = program, f"python -m recipes.{program}"
+    if len(directions) > 1:
+        name, command = f"{program}_{options.direction}", f"{command} {options.direction}"
     settings = settings_of(options, settings | arguments | directions[options.direction])
     run = prepare(name, build, [*arguments], settings, options)
     history = how(run)
     if loop.join_processes()[0] == 0 and not run.trial:  # one process measures and stores
-        command = f"python -m recipes.{program}" + f" {options.direction}" * several
-        card = card_of(run, name, command, [*arguments], history)
-        checkpoint.save(name, run.model, run.subwords, card)
+        checkpoint.save(name, run.model, run.subwords, card_of(run, name, command, history))
         print(f"stored {checkpoint.FOLDER / name}")
 
 
@@ -105,7 +101,8 @@ def prepare(name, build, arguments, settings, options):
         vocab_size=settings["vocab_size"],
         lower=settings["lower"],
     )
-    model = build(vocab_size=subwords.get_vocab_size(), **{key: settings[key] for key in arguments})
+    arguments = {"vocab_size": subwords.get_vocab_size()} | {k: settings[k] for k in arguments}
+    model = build(**arguments)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=settings["learning_rate"],
@@ -113,8 +110,8 @@ def prepare(name, build, arguments, settings, options):
         weight_decay=settings["weight_decay"],
         foreach=True,  # a few calls for all weights, not a dozen for each
     )
-    trial = bool(options.epochs)
-    return Run(settings, folder, trial, model, optimizer, subwords, train, validation)
+    how = settings, folder, bool(options.epochs), arguments
+    return Run(*how, model, optimizer, subwords, train, validation)
 
 
 def pairs_of(split, settings):
@@ -141,50 +138,36 @@ def train(run: Run, batches: Callable[[int], list], **more) -> dict:
     )
 
 
-def card_of(run, name, command, arguments, history):
-    settings, subwords = run.settings, run.subwords
-    results = {
-        split: score(run.model, subwords, pairs_of(split, settings), settings)
-        for split in ("validation", "test")
-    }
-    metrics = {split: rounded(scores) for split, scores in results.items()}
-    for split, values in metrics.items():
-        print(split, values)
+def card_of(run, name, command, history):
+    settings, scores = run.settings, scores_of(run.model, run.subwords, run.settings, SPLITS[1:])
+    languages = {"source": settings["source"], "target": settings["target"]}
+    data = {split: describe("multi30k", split, **languages) for split in SPLITS}
     return loop.card(
         name,
         command=command,
         model=run.model,
-        arguments={
-            "vocab_size": subwords.get_vocab_size(),
-            **{key: settings[key] for key in arguments},
-        },
+        arguments=run.arguments,
         history=history,
         seed=settings["seed"],
         settings=settings,
-        data=data_of(settings),
-        metrics=metrics,
-        signatures={name: result.signature for name, result in results["test"].items()},
+        data={
+            "name": f"multi30k {settings['source']}-{settings['target']}",
+            "rows": {split: about["rows"] for split, about in data.items()},
+            "sha256": {split: about["sha256"] for split, about in data.items()},
+        },
+        metrics=rounded(scores),
+        signatures={name: result.signature for name, result in scores["test"].items()},
         licence=LICENCE,
     )
 
 
-def data_of(settings):
-    source, target = settings["source"], settings["target"]
-    found = {s: describe("multi30k", s, source=source, target=target) for s in SPLITS}
-    return {
-        "name": f"multi30k {source}-{target}",
-        "rows": {split: about["rows"] for split, about in found.items()},
-        "sha256": {split: about["sha256"] for split, about in found.items()},
-    }
-
-
-def measure(model, subwords, card: dict, splits=("validation", "test")) -> dict:
+def measure(model, subwords, card: dict, splits=SPLITS[1:]) -> dict:
     """{split: {metric: value}} of a trained model, as its card should have them."""
-    settings = card["settings"]
-    return {
-        split: rounded(score(model, subwords, pairs_of(split, settings), settings))
-        for split in splits
-    }
+    return rounded(scores_of(model, subwords, card["settings"], splits))
+
+
+def scores_of(model, subwords, settings, splits):
+    return {s: score(model, subwords, pairs_of(s, settings), settings) for s in splits}
 
 
 def encode(pairs, subwords):
@@ -244,4 +227,5 @@ def score(model, subwords, pairs, settings):
 
 
 def rounded(scores):
-    return {name: round(result.score, 2) for name, result in scores.items()}
+    """{split: {metric: value}} from the results of score for each split"""
+    return {s: {k: round(result.score, 2) for k, result in rs.items()} for s, rs in scores.items()}
