@@ -4,6 +4,7 @@ import ast
 import dis
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from types import CodeType
 
@@ -178,18 +179,40 @@ def test_no_name_is_defined_in_two_notebooks_or_beside_the_package():
 # --- quizzes ---
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks/quizzes").glob("*.json")), ids=str)
-def test_every_quiz_is_valid_and_shown_and_its_right_answers_stand_in_different_places(path):
-    content = learn.read_quiz(path.stem)
-    assert len(content["questions"]) >= 5
-    places = {[a["right"] for a in q["answers"]].index(True) for q in content["questions"]}
-    assert len(places) > 1
+QUIZZES = sorted(path.stem for path in (ROOT / "notebooks/quizzes").glob("*.json"))
+
+
+@pytest.mark.parametrize("quiz", QUIZZES)
+def test_every_quiz_is_valid_and_shown_in_its_notebook(quiz):
+    assert len(learn.read_quiz(quiz)["questions"]) >= 5
     shown = [
         name
         for name in NOTEBOOKS
-        if any(f'quiz("{path.stem}")' in cell.source for cell in code_cells(name))
+        if any(f'quiz("{quiz}")' in cell.source for cell in code_cells(name))
     ]
-    assert [name[:2] for name in shown] == [path.stem[:2]]
+    assert [name[:2] for name in shown] == [quiz[:2]]
+
+
+def hints(answers):
+    """What may give the right one of these answers away: its length, its place."""
+    lengths = [len(answer["text"]) for answer in answers]
+    place = [answer["right"] for answer in answers].index(True)
+    others = lengths[:place] + lengths[place + 1 :]
+    if lengths[place] > max(others):
+        yield "the longest"
+    if lengths[place] < min(others):
+        yield "the shortest"
+    yield f"number {place + 1}"
+
+
+@pytest.mark.parametrize("quizzes", [[quiz] for quiz in QUIZZES] + [QUIZZES], ids=str)
+def test_the_right_answer_is_the_longest_the_shortest_or_in_one_place_by_chance_alone(quizzes):
+    """At most one standard deviation more often than among answers drawn blindly."""
+    questions = [q["answers"] for quiz in quizzes for q in learn.read_quiz(quiz)["questions"]]
+    chances = [1 / len(answers) for answers in questions]
+    most = sum(chances) + sum(p * (1 - p) for p in chances) ** 0.5
+    found = Counter(hint for answers in questions for hint in hints(answers))
+    assert not {hint: n for hint, n in found.items() if n > most}, f"at most {most:.1f}"
 
 
 @every_notebook
