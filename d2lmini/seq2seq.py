@@ -1,4 +1,4 @@
-"""Recurrent encoder and decoder, without and with attention.
+"""Recurrent encoder and decoder, with and without attention.
 
 Papers: Cho et al. 2014, https://arxiv.org/abs/1406.1078 (encoder and decoder);
 Bahdanau et al. 2015, https://arxiv.org/abs/1409.0473 (attention, section 3).
@@ -16,21 +16,21 @@ from d2lmini.attention import AdditiveAttention
 
 
 class State(NamedTuple):
-    """What a decoder knows between two words."""
+    """The state of a decoder between two steps."""
 
-    hidden: Tensor  # (batch, d_hidden)
-    memory: Tensor  # (batch, keys, d_memory): what the encoder said
-    projected: Tensor | None  # (batch, keys, d_hidden): the memory as attention compares it
+    hidden: Tensor  # (batch, d_hidden): the GRU's
+    memory: Tensor  # (batch, keys, d_memory): the encoder's output
+    projected: Tensor | None  # (batch, keys, d_hidden): W_k of the memory, for attention
     mask: Tensor  # (batch, 1, keys), bool
-    weights: Tensor | None = None  # (batch, keys): where the last step looked
+    weights: Tensor | None = None  # (batch, keys): the attention weights of the last step
 
     def select(self, rows: Tensor) -> "State":
-        """The states of these rows of the batch, in this order.  rows: ids (rows,)"""
+        """The states of these rows of the batch, in this order.  rows: indices (rows,)"""
         return State(*(None if part is None else part.index_select(0, rows) for part in self))
 
 
 class Seq2SeqEncoder(nn.Module):
-    """Read the source in both directions with a GRU.
+    """A bidirectional GRU over the source.
 
     source (batch, keys), mask (batch, 1, keys)
     -> outputs (batch, keys, 2 d_hidden), zeros at padding, and the last states (batch, 2 d_hidden)
@@ -47,7 +47,7 @@ class Seq2SeqEncoder(nn.Module):
         lengths = mask.sum(dim=-1).flatten()  # (batch,)
         packed = nn.utils.rnn.pack_padded_sequence(
             self.dropout(self.embedding(source)),
-            lengths.clamp(min=1).cpu(),  # packing refuses length 0: read one word, then forget it
+            lengths.clamp(min=1).cpu(),  # packing refuses length 0: read one token, then zero it
             batch_first=True,
             enforce_sorted=False,
         )
@@ -55,15 +55,16 @@ class Seq2SeqEncoder(nn.Module):
         outputs, _ = nn.utils.rnn.pad_packed_sequence(
             outputs, batch_first=True, total_length=source.shape[1]
         )
-        some = (lengths > 0).unsqueeze(1)  # (batch, 1)
-        return outputs * some.unsqueeze(2), last.transpose(0, 1).flatten(1) * some
+        not_empty = (lengths > 0).unsqueeze(1)  # (batch, 1)
+        return outputs * not_empty.unsqueeze(2), last.transpose(0, 1).flatten(1) * not_empty
 
 
 class Seq2SeqDecoder(nn.Module):
-    """Write the target word by word; the source is one vector, the same at every step.
+    """A GRU that predicts each next word; its context is one vector, the same at every step.
 
-    The logits come from the hidden state, the context and the last word, mixed down to d_embed and
-    compared with the embeddings of all words.  d_memory: twice the d_hidden of the encoder.
+    Hidden state, context and the previous word's embedding are projected to d_embed; their products
+    with the embeddings of all words are the logits (tied weights).
+    d_memory: twice the d_hidden of the encoder.
     """
 
     def __init__(
@@ -78,15 +79,15 @@ class Seq2SeqDecoder(nn.Module):
         self.mix = nn.Linear(d_hidden + d_memory + d_embed, d_embed)
 
     def first_state(self, outputs: Tensor, last: Tensor, mask: Tensor) -> State:
-        """The state before the first word, from what the encoder said."""
+        """The state before the first word, from the encoder's output."""
         return State(torch.tanh(self.start(last)), last.unsqueeze(1), None, mask)
 
     def context(self, state: State) -> tuple[Tensor, Tensor | None]:
-        """What the next step takes in, (batch, d_memory), and the weights that it looked with."""
+        """The context of the next step (batch, d_memory), and the attention weights or None."""
         return state.memory[:, 0], None
 
     def advance(self, embedded: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step on, from an embedded word (batch, d_embed) to features (batch, ...)."""
+        """One step: the previous word's embedding (batch, d_embed) -> features (batch, ...)."""
         context, weights = self.context(state)
         hidden = self.cell(torch.cat([embedded, context], dim=-1), state.hidden)
         features = torch.cat([hidden, context, embedded], dim=-1)
@@ -98,18 +99,18 @@ class Seq2SeqDecoder(nn.Module):
         return mixed @ self.embedding.weight.T
 
     def forward(self, target: Tensor, state: State) -> tuple[Tensor, Tensor | None]:
-        """Teacher forcing: each step is given the true word before it, whatever it would say."""
+        """Teacher forcing: each step gets the true previous word, whatever the model predicted."""
         features, weights = [], []
         for embedded in self.dropout(self.embedding(target)).unbind(dim=1):
             step, state = self.advance(embedded, state)
             features.append(step)
             weights.append(state.weights)
-        looked = None if state.weights is None else torch.stack(weights, dim=1)
-        return self.logits(torch.stack(features, dim=1)), looked
+        weights = None if state.weights is None else torch.stack(weights, dim=1)
+        return self.logits(torch.stack(features, dim=1)), weights
 
 
 class Seq2SeqAttentionDecoder(Seq2SeqDecoder):
-    """The same with Bahdanau's attention: at each step the hidden state asks all source words."""
+    """The same with Bahdanau's attention: hidden state as query, memory as keys and values."""
 
     def __init__(
         self, *, vocab_size: int, d_embed: int, d_hidden: int, d_memory: int, dropout: float = 0.0
@@ -124,7 +125,7 @@ class Seq2SeqAttentionDecoder(Seq2SeqDecoder):
         self.attention = AdditiveAttention(d_query=d_hidden, d_key=d_memory, d_hidden=d_hidden)
 
     def first_state(self, outputs, last, mask):
-        projected = self.attention.W_k(outputs)  # once for all steps
+        projected = self.attention.W_k(outputs)  # once, not at every step
         return State(torch.tanh(self.start(last)), outputs, projected, mask)
 
     def context(self, state):
@@ -134,7 +135,7 @@ class Seq2SeqAttentionDecoder(Seq2SeqDecoder):
 
 
 class Seq2Seq(nn.Module):
-    """An encoder and a decoder of either kind.
+    """An encoder and a decoder, with or without attention.
 
     source (batch, keys), mask (batch, 1, keys), target (batch, length), which begins with <bos>
     -> logits (batch, length, vocab) for the word after each, and weights (batch, length, keys) or

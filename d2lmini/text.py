@@ -189,14 +189,16 @@ def buckets(
 def train_subwords(texts: Iterable[str], *, vocab_size: int, lower: bool = False):
     """A byte-pair encoding learned from texts, as tokenizers.Tokenizer; ids 0 to 3 as Vocabulary's.
 
-    Words and punctuation are split first; .decode(ids) gives the text back, but for blanks that
-    stood double or around punctuation.  The same texts give the same subwords.
+    Any run of Unicode white space counts as one blank, at the ends as none; then words and
+    punctuation are split.  .decode(ids) gives the text back, but for other white space than single
+    blanks and for blanks around punctuation.  The same texts give the same subwords.
     Paper: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     subwords = Tokenizer(models.BPE(unk_token="<unk>"))
     rules = [normalizers.NFC(), *([normalizers.Lowercase()] if lower else [])]
+    rules += [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
     subwords.normalizer = normalizers.Sequence(rules)
     subwords.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]

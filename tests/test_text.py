@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from d2lmini import checkpoint
 from d2lmini.text import Vocabulary, batch_of, buckets, pad, tokenizer, train_subwords
 
 proven = settings(derandomize=True, deadline=None, max_examples=12)
@@ -192,3 +193,52 @@ def test_subwords_are_the_same_each_time_and_lower_case_when_told():
     one, two = (train_subwords(SENTENCES, vocab_size=60, lower=True) for _ in range(2))
     assert one.to_str() == two.to_str()
     assert one.decode(one.encode("The GIRL.").ids) == "the girl."
+
+
+# --- white space ---
+
+# all that Unicode calls White_Space
+WHITE = "\t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000 " + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+STORED = sorted(path.name.split(".")[0] for path in checkpoint.FOLDER.glob("*.tokenizer.json"))
+MADE = {
+    "subwords": lambda: train_subwords(SENTENCES, vocab_size=60).encode,
+    "lower-case subwords": lambda: train_subwords(SENTENCES, vocab_size=60, lower=True).encode,
+    "words of de": lambda: tokenizer("de"),
+    "words of en": lambda: tokenizer("en"),
+    "words of fr": lambda: tokenizer("fr"),
+}
+
+
+@pytest.mark.parametrize("name", [*STORED, *MADE])
+@pytest.mark.parametrize(
+    "text", ["Ein Hund rennt über die Wiese .", "« Est-ce vrai ? » : oui ! 10 %"]
+)
+def test_any_run_of_white_space_is_one_blank_and_none_at_the_ends(name, text):
+    split = MADE[name]() if name in MADE else checkpoint.tokenizer(name).encode
+    pieces = lambda text: getattr(split(text), "ids", None) or split(text)  # noqa: E731
+    expected = pieces(text)
+    for white in WHITE:
+        for other in (
+            text.replace(" ", white),
+            text.replace(" ", white + " "),
+            text.replace(" ", white * 3),
+            text + white,
+            white + " " + text,
+            text + "\r\n",
+        ):
+            assert pieces(other) == expected, ascii(other)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_white_space_alone_is_no_subword(name):
+    encode = checkpoint.tokenizer(name).encode
+    assert not any(encode(text).ids for text in ("", " ", "\u3000\n"))
+
+
+def test_subwords_learn_the_same_whatever_white_space_divides_the_words():
+    plain = train_subwords(SENTENCES, vocab_size=60).to_str()
+    for white in ("\xa0", "  ", "\t"):
+        texts = [white + text.replace(" ", white) + "\n" for text in SENTENCES]
+        assert train_subwords(texts, vocab_size=60).to_str() == plain
