@@ -1,49 +1,30 @@
-"""Others' Transformers of our size, behind one face: loss(batch), to be trained side by side.
+"""Others' Transformers of our size, called as ours is, so that one loss trains all of them.
 
 d2l 1.0.3 ships the encoder and the parts; its book builds the decoder from them in the text, and so
-does this file: each position's inputs are kept for the next call and projected anew.  As in ours,
-one table of weights serves both embeddings and the output.  nn.Transformer drops attention weights
-and the inner layer of its position-wise network by itself; that is turned off, as ours has neither.
+does this file: its cache holds each position's inputs, which every call projects anew.  As in ours,
+both embeddings and the output share their weights.  The dropout of attention weights and inside the
+feed-forward network, which nn.Transformer has and ours has not, is turned off.
 """
 
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from d2lmini.attention import PositionalEncoding, causal_mask
-from d2lmini.translate import BOS, PAD
-from recipes._multi30k import loss_of
-
-
-class Ours(nn.Module):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def loss(self, batch):
-        return loss_of(self.model, batch)
+from d2lmini.translate import BOS
 
 
 class Torch(nn.Module):
-    """nn.Transformer between our embedding, positions and tied output layer."""
+    """nn.Transformer between our embedding, positions and tied output layer; in and out as ours."""
 
     def __init__(self, *, vocab_size, d_model, d_hidden, num_heads, num_layers, dropout):
         super().__init__()
         self.embedding = nn.Embedding(vocab_size, d_model)
         nn.init.normal_(self.embedding.weight, std=d_model**-0.5)
         self.positions = PositionalEncoding(d_model=d_model, dropout=dropout)
-        self.transformer = nn.Transformer(
-            d_model,
-            num_heads,
-            num_layers,
-            num_layers,
-            d_hidden,
-            dropout,
-            batch_first=True,
-            norm_first=True,
-        )
+        sizes = (d_model, num_heads, num_layers, num_layers, d_hidden, dropout)
+        self.transformer = nn.Transformer(*sizes, batch_first=True, norm_first=True)
         for part in self.transformer.modules():
             if isinstance(part, nn.MultiheadAttention):
                 part.dropout = 0.0
@@ -53,23 +34,21 @@ class Torch(nn.Module):
     def embed(self, tokens):
         return self.positions(self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim))
 
-    def loss(self, batch):
-        source, mask, target = batch
+    def forward(self, source, mask, target):
         hidden = ~mask[:, 0]  # torch's True means: hidden
         out = self.transformer(
             self.embed(source),
-            self.embed(target[:, :-1]),
-            tgt_mask=~causal_mask(target.shape[1] - 1),
+            self.embed(target),
+            tgt_mask=~causal_mask(target.shape[1]),
             src_key_padding_mask=hidden,
             memory_key_padding_mask=hidden,
             tgt_is_causal=True,
         )
-        logits = out @ self.embedding.weight.T
-        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=PAD)
+        return out @ self.embedding.weight.T, None
 
 
 class D2L(nn.Module):
-    """d2l's encoder, and a decoder of d2l's parts."""
+    """d2l's encoder, and a decoder of d2l's parts; valid lengths (batch,) in place of our mask."""
 
     def __init__(self, *, vocab_size, d_model, d_hidden, num_heads, num_layers, dropout):
         super().__init__()
@@ -94,32 +73,28 @@ class D2L(nn.Module):
             for _ in range(num_layers)
         )
 
-    def decode(self, target, memory, lengths, kept):
+    def decode(self, target, memory, lengths, cache):
         x = self.positions(self.embedding(target) * math.sqrt(self.embedding.embedding_dim))
         allowed = None  # how many keys each position may see
         if self.training:
             allowed = torch.arange(1, target.shape[1] + 1).repeat(len(target), 1)
         for i, block in enumerate(self.blocks):
-            kept[i] = x if kept[i] is None else torch.cat([kept[i], x], dim=1)
-            x = block["add_norm1"](x, block["own"](x, kept[i], kept[i], allowed))
+            cache[i] = x if cache[i] is None else torch.cat([cache[i], x], dim=1)
+            x = block["add_norm1"](x, block["own"](x, cache[i], cache[i], allowed))
             x = block["add_norm2"](x, block["cross"](x, memory, memory, lengths))
             x = block["add_norm3"](x, block["ffn"](x))
         return x @ self.embedding.weight.T
 
-    def loss(self, batch):
-        source, lengths, target = batch
+    def forward(self, source, lengths, target):
         memory = self.encoder(source, lengths)
-        logits = self.decode(target[:, :-1], memory, lengths, [None] * len(self.blocks))
-        losses = F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), reduction="none")
-        real = target[:, 1:].flatten() != PAD
-        return (losses * real).sum() / real.sum()
+        return self.decode(target, memory, lengths, [None] * len(self.blocks)), None
 
     @torch.no_grad()
-    def write(self, source, lengths, num_steps):
-        """The book's loop: num_steps words, one sentence at a time or a batch."""
-        memory, kept = self.encoder(source, lengths), [None] * len(self.blocks)
-        words = [torch.full((len(source), 1), BOS)]
+    def greedy(self, source, lengths, num_steps):
+        """The book's loop: num_steps tokens, one sentence at a time or a batch."""
+        memory, cache = self.encoder(source, lengths), [None] * len(self.blocks)
+        tokens = [torch.full((len(source), 1), BOS)]
         for _ in range(num_steps):
-            logits = self.decode(words[-1], memory, lengths, kept)
-            words.append(logits.argmax(dim=2))
-        return torch.cat(words[1:], dim=1)
+            logits = self.decode(tokens[-1], memory, lengths, cache)
+            tokens.append(logits.argmax(dim=2))
+        return torch.cat(tokens[1:], dim=1)

@@ -1,37 +1,40 @@
 """Side by side with d2l 1.0.3 and torch's own modules: make bench writes benchmarks/RESULTS.md.
 
 What is compared runs in one process, in turns, and the medians and their ratio are printed: a busy
-machine slows all of them.  A ratio below its bound makes the run fail.
+machine slows all of them.  Every contestant has the same loss, optimiser and threads, and the same
+sentences, in batches of its own kind.  A ratio below its bound makes the run fail.
 """
 
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from statistics import median
+from timeit import timeit
 
 import torch
 from torch import nn
 
-from benchmarks.peers import D2L, Ours, Torch
+from benchmarks.peers import D2L, Torch
 from d2lmini import checkpoint
 from d2lmini.attention import MultiHeadAttention
 from d2lmini.data import multi30k
 from d2lmini.text import batch_of, pad, train_subwords
-from d2lmini.train import seed_everything
+from d2lmini.train import fit, seed_everything
 from d2lmini.transformer import PreNormTransformer
-from d2lmini.translate import BOS, PAD, by_length, greedy
+from d2lmini.translate import BOS, PAD, greedy
 from recipes import multi30k_transformer
-from recipes._multi30k import encode, make_batches
+from recipes._multi30k import encode, loss_of, make_batches
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 SIZES = {"d_model": 128, "d_hidden": 256, "num_heads": 4, "num_layers": 3, "dropout": 0.1}
 NUM_STEPS = 32  # d2l's fixed length: 98 % of the captions fit
 BATCH_SIZE = 128  # of d2l's sentences, as its book trains the Transformer
 NUM_BATCHES = 16  # of the 174 of an epoch
-PRODUCTS = 300  # as long as a round of training, or nearly
+NUM_PRODUCTS = 300  # which take nearly as long as a round of training
 CACHE_BATCHES = (1, 8, 32, 128)  # the last is greedy's
 ROUNDS = 7
 
@@ -50,7 +53,13 @@ def in_turns(jobs, rounds=ROUNDS):
 
 def ratio(above, below):
     """The median of above / below, round by round."""
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+    return median(a / b for a, b in zip(above, below, strict=True))
+
+
+def times_as_fast(seconds):
+    """Of {name: seconds of each round}, with two names: the first, compared with the second."""
+    first, second = seconds.values()
+    return ratio(second, first)
 
 
 # --- training ----------------------------------------------------------------------------------
@@ -58,17 +67,7 @@ def ratio(above, below):
 
 def trainer(model, batches):
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, foreach=True)  # as in recipes
-
-    def job():
-        model.train()
-        for batch in batches:
-            loss = model.loss(batch)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
-            optimizer.step()
-
-    return job
+    return partial(fit, model, batches, loss_fn=loss_of, optimizer=optimizer, num_epochs=1)
 
 
 def unpadded(batches):
@@ -80,20 +79,18 @@ def unpadded(batches):
     ]
 
 
-def fixed_length(pairs, batch_size=BATCH_SIZE):
-    """d2l's batches: every sentence cut or padded to NUM_STEPS."""
+def fixed_length(pairs):
+    """d2l's batches (source, valid lengths, target): every sentence cut or padded to NUM_STEPS."""
     batches = []
-    for start in range(0, len(pairs), batch_size):
-        rows = pairs[start : start + batch_size]
-        sides = []
-        for side in (0, 1):
-            tokens, lengths = pad([row[side] for row in rows], PAD, max_length=NUM_STEPS + side)
-            sides.append(
-                (nn.functional.pad(tokens, (0, NUM_STEPS + side - tokens.shape[1])), lengths)
-            )
-        (source, lengths), (target, _) = sides
-        batches.append((source, lengths, target))
+    for start in range(0, len(pairs), BATCH_SIZE):
+        source, target = zip(*pairs[start : start + BATCH_SIZE], strict=True)
+        batches.append((*padded_to(NUM_STEPS, source), padded_to(NUM_STEPS + 1, target)[0]))
     return batches
+
+
+def padded_to(width, sequences):
+    tokens, lengths = pad(sequences, PAD, max_length=width)
+    return nn.functional.pad(tokens, (0, width - tokens.shape[1])), lengths
 
 
 def real_tokens(batches):
@@ -106,7 +103,7 @@ def padded_share(batches):
 
 
 def training():
-    """Real target tokens a second of each; operations a second of ours and of a plain product;
+    """Real target tokens per second of each; operations per second of ours and of a plain product;
     the padded share of the targets, of each.
     """
     train = multi30k("train", source="de", target="en")
@@ -118,12 +115,14 @@ def training():
     ours = PreNormTransformer(source_vocab_size=size, target_vocab_size=size, **SIZES)
     ours.encoder.embedding = ours.decoder.embedding
     models = {
-        "ours": (Ours(ours), bucketed),
+        "ours": (ours, bucketed),
         "nn.Transformer": (Torch(vocab_size=size, **SIZES), bucketed),
         "d2l": (D2L(vocab_size=size, **SIZES), fixed),
     }
+    a, b = torch.randn(2, 1024, 1024)
     jobs = {name: trainer(*pair) for name, pair in models.items()}
-    seconds = in_turns({**jobs, "product": products()})
+    jobs["product"] = partial(timeit, lambda: a @ b, number=NUM_PRODUCTS)
+    seconds = in_turns(jobs)
     rates = {
         name: [real_tokens(batches) / s for s in seconds[name]]
         for name, (_, batches) in models.items()
@@ -131,27 +130,15 @@ def training():
     return (
         rates,
         [useful_operations(ours, bucketed) / s for s in seconds["ours"]],
-        [PRODUCTS * 2 * 1024**3 / s for s in seconds["product"]],
+        [NUM_PRODUCTS * 2 * 1024**3 / s for s in seconds["product"]],
         {name: padded_share(batches) for name, (_, batches) in models.items()},
     )
 
 
-def products():
-    """A job of PRODUCTS products of 1024 x 1024 matrices."""
-    a, b = torch.randn(2, 1024, 1024)
-
-    def job():
-        for _ in range(PRODUCTS):
-            a @ b
-
-    return job
-
-
 def useful_operations(model, batches):
-    """Floating-point operations of products with weights and of attention, at real tokens alone.
+    """Floating-point operations of products with weights and of attention, of real tokens alone.
 
-    Two for each weight and token forward, twice as many backward; padding and dropout count
-    nothing.
+    Two per weight and token forward, twice as many backward; padding and dropout count nothing.
     """
     d = SIZES["d_model"]
     matrices = {
@@ -174,60 +161,57 @@ def useful_operations(model, batches):
 
 
 def decoding():
-    """Subwords a second, ours and d2l's; and what cache() measures, for each size of a batch."""
+    """Subwords per second, ours and d2l's; and what with_cache measures, for each batch size."""
     name = "multi30k_transformer_de-en"
-    model = multi30k_transformer.build(**checkpoint.card(name)["model"])
-    checkpoint.load(name, model).eval()
-    subwords = checkpoint.tokenizer(name)
+    arguments, subwords = checkpoint.card(name)["model"], checkpoint.tokenizer(name)
+    model = checkpoint.load(name, multi30k_transformer.build(**arguments)).eval()
+    peer = D2L(**arguments)
     ids = [subwords.encode(pair.source).ids for pair in multi30k("test")]
-    arguments = {k: v for k, v in checkpoint.card(name)["model"].items() if k != "vocab_size"}
-    peer = D2L(vocab_size=subwords.get_vocab_size(), **arguments)
-    some = ids[:50]  # enough of them: they are written one by one
 
-    def one_by_one():
-        for sentence in some:
-            peer.write(*pad([sentence], PAD), 16)
+    def in_batches_of(size, sources):
+        for start in range(0, len(sources), size):
+            peer.greedy(*pad(sources[start : start + size], PAD), 16)
 
-    def in_batches():
-        for rows in by_length(ids, 128):
-            peer.write(*pad([ids[i] for i in rows], PAD), 16)
-
-    one_by_one()  # gives the lazy layers their shapes
+    some = ids[:50]  # enough of them one by one
+    in_batches_of(1, some[:1])  # gives the lazy layers their shapes
     peer.eval()
-    words = sum(len(sentence) + 1 for sentence in greedy(model, ids).ids)
-    jobs = {"ours": lambda: greedy(model, ids), "d2l": one_by_one, "d2l, batches": in_batches}
-    seconds = in_turns(jobs, rounds=5)
-    counts = {"ours": words, "d2l": 16 * len(some), "d2l, batches": 16 * len(ids)}
-    rates = {name: [counts[name] / s for s in times] for name, times in seconds.items()}
-    return rates, {batch: cache(model, ids, batch) for batch in CACHE_BATCHES}
+    own = sum(len(target) + 1 for target in greedy(model, ids).ids)  # subwords, as all the counts
+    jobs = {
+        "ours": (own, partial(greedy, model, ids)),
+        "d2l": (16 * len(some), partial(in_batches_of, 1, some)),
+        "d2l, batches": (16 * len(ids), partial(in_batches_of, 128, sorted(ids, key=len))),
+    }
+    seconds = in_turns({name: job for name, (_, job) in jobs.items()}, rounds=5)
+    rates = {name: [jobs[name][0] / s for s in times] for name, times in seconds.items()}
+    return rates, {size: with_cache(model, ids[:size]) for size in CACHE_BATCHES}
 
 
-@torch.no_grad()
-def cache(model, ids, batch, length=64):
-    """Seconds to write `length` words, with the cache and without.
+def with_cache(model, ids, length=64):
+    """Seconds of `length` steps of greedy decoding of one batch, with the cache and without.
 
-    Without it each word is a call of the decoder as in training: the words so far go through all
-    blocks, and the source's keys and values are projected once more.
+    Without it each step calls the decoder as in training: all tokens so far go through all blocks,
+    and the source's keys and values are projected once more.
     """
-    source, mask = batch_of(ids[:batch])
-    memory, decoder = model.encoder(source, mask)[0], model.decoder
+    source, mask = batch_of(ids)
+    with torch.no_grad():
+        memory, decoder = model.encoder(source, mask)[0], model.decoder
 
     @torch.no_grad()
     def cached():
-        words, state = torch.full((batch, 1), BOS), decoder.first_state(memory, mask)
+        tokens, state = torch.full((len(ids), 1), BOS), decoder.first_state(memory, mask)
         for _ in range(length):
-            logits, _, state = decoder.advance(words, state)
-            words = logits.argmax(dim=-1)
+            logits, _, state = decoder.advance(tokens, state)
+            tokens = logits.argmax(dim=-1)
 
     @torch.no_grad()
     def anew():
-        words = torch.full((batch, 1), BOS)
+        tokens_so_far = torch.full((len(ids), 1), BOS)
         for _ in range(length):
-            x = decoder.embed(words)
+            x = decoder.embed(tokens_so_far)
             for block in decoder.blocks:
                 x, _ = block(x, memory, mask)
             logits = decoder.norm(x[:, -1:]) @ decoder.embedding.weight.T  # of the last alone
-            words = torch.cat([words, logits.argmax(dim=-1)], dim=1)
+            tokens_so_far = torch.cat([tokens_so_far, logits.argmax(dim=-1)], dim=1)
 
     return in_turns({"cache": cached, "no cache": anew}, rounds=5)
 
@@ -284,93 +268,105 @@ def attention():
 
 # --- the page ----------------------------------------------------------------------------------
 
+PAGE = """# Benchmarks
+
+Made by `make bench`: in turns, medians of the rounds, ratios round by round. All in one process;
+memory alone in a process for each.
+Machine: {machine}.
+
+Training: {sizes}; {counts[0]} batches of Multi30k, German to English, 4,000 subwords, tied
+embeddings and output. d2l: the same sentences in its own way, {counts[1]} per batch, each cut or
+padded to {counts[2]}, and with its dropout of attention weights, which the others do not have.
+Most of its difference is padding.
+
+| | real target tokens per second | padding among the targets |
+|---|---:|---:|
+{training}
+
+Useful operations of ours (no padding): {products[0]:.0f} GFLOP/s, where products of 1024 x 1024
+float32 matrices reach {products[1]:.0f}: {products[2]:.0%}; the aim is 50 %.
+
+Greedy decoding of the test set of 2016: ours until <eos>, in batches of 128; d2l 16 subwords each,
+by its loop for one sentence at a time (the first 50) and in batches of 128. d2l's model has our
+size and is untrained: its speed alone is measured.
+
+| | subwords per second |
+|---|---:|
+{decoding}
+
+Seconds of 64 steps of greedy decoding for one batch, with the key-value cache, and without: then
+all tokens so far go through the decoder at every step, and the source's keys and values are
+projected anew with them. A small batch is all calls and little arithmetic.
+
+| batch | cache | no cache | no cache / cache |
+|---:|---:|---:|---:|
+{cache}
+
+| times as fast | found | aim | fails below |
+|---|---:|---:|---:|
+{found}
+
+Self-attention forward and backward, 4,096 tokens, width 128, 4 heads, no weights asked for:
+milliseconds, and MiB that the process grows at its peak.
+
+| length | ours | nn.MultiheadAttention | nn / ours | ours MiB | nn MiB |
+|---:|---:|---:|---:|---:|---:|
+{attention}
+"""
+
+
+def rows(table):
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in table)
+
+
+def page(trained, decoded, attended, found):
+    """The results in Markdown."""
+    (rates, useful, plain, padded), (written, seconds) = trained, decoded
+    return PAGE.format(
+        machine=f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__} with "
+        f"{torch.get_num_threads()} threads, Python {platform.python_version()}",
+        sizes=", ".join(f"{key} {value}" for key, value in SIZES.items()),
+        counts=(NUM_BATCHES, BATCH_SIZE, NUM_STEPS),
+        training=rows((n, f"{median(r):,.0f}", f"{padded[n]:.0%}") for n, r in rates.items()),
+        products=(median(useful) / 1e9, median(plain) / 1e9, ratio(useful, plain)),
+        decoding=rows((name, f"{median(rate):,.0f}") for name, rate in written.items()),
+        cache=rows(
+            (size, *(f"{median(s):.2f}" for s in pair.values()), f"{times_as_fast(pair):.2f}")
+            for size, pair in seconds.items()
+        ),
+        found=rows((text, f"{value:.2f}", *bounds) for text, (value, *bounds) in found.items()),
+        attention=rows(
+            (
+                *(length, *(f"{1e3 * median(s):.1f}" for s in pair.values())),
+                *(f"{times_as_fast(pair):.2f}", *(f"{peak:.0f}" for peak in peaks.values())),
+            )
+            for length, pair, peaks in attended
+        ),
+    )
+
+
+def compare(trained, decoded, attended):
+    """{what is compared: (times as fast, aim, what makes the run fail)}"""
+    rates, (written, seconds), largest = trained[0], decoded, CACHE_BATCHES[-1]
+    one_by_one, in_batches = (ratio(written["ours"], written[n]) for n in ("d2l", "d2l, batches"))
+    found = {
+        "training, ours / d2l": (ratio(rates["ours"], rates["d2l"]), 2, 1.7),
+        "training, ours / nn.Transformer": (ratio(rates["ours"], rates["nn.Transformer"]), 1, 0.9),
+        "translating, ours / d2l one by one": (one_by_one, 20, 20),
+        "translating, ours / d2l in batches": (in_batches, 1, 0.9),
+        f"64 steps in batches of {largest}, cache / none": (times_as_fast(seconds[largest]), 5, 5),
+    }
+    for length, pair, _ in attended:  # where both run the same fused function, the clock decides
+        text = f"attention at length {length}, ours / nn.MultiheadAttention"
+        found[text] = times_as_fast(pair), 1, 0.95
+    return found
+
 
 def main():
     torch.set_num_threads(2)
-    median = statistics.median
-
-    rates, useful, plain, padded = training()
-    written, seconds = decoding()
-    attended = attention()
-    ours, largest = rates["ours"], CACHE_BATCHES[-1]
-    kept, anew = seconds[largest]["cache"], seconds[largest]["no cache"]
-    comparisons = (  # (text, of which rounds the ratio is, aim, what makes the run fail)
-        ("training, ours / d2l", ours, rates["d2l"], 2, 1.7),
-        ("training, ours / nn.Transformer", ours, rates["nn.Transformer"], 1, 0.9),
-        ("translating, ours / d2l one by one", written["ours"], written["d2l"], 20, 20),
-        ("translating, ours / d2l in batches", written["ours"], written["d2l, batches"], 1, 0.9),
-        (f"64 words in batches of {largest}, cache / none", anew, kept, 5, 5),
-        *(  # where both spend their time in the same fused function, the clock decides
-            (f"attention at length {length}, ours / nn.MultiheadAttention", theirs, ours, 1, 0.95)
-            for length, (ours, theirs) in ((row[0], row[1].values()) for row in attended)
-        ),
-    )
-    found = {text: (ratio(a, b), aim, bound) for text, a, b, aim, bound in comparisons}
-    page = [
-        "# Benchmarks",
-        "",
-        "Made by `make bench`: in turns, medians of the rounds, ratios round by round. All in one "
-        "process; memory alone in a process for each.",
-        f"Machine: {platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__} with "
-        f"{torch.get_num_threads()} threads, Python {platform.python_version()}.",
-        "",
-        "Training: " + ", ".join(f"{key} {value}" for key, value in SIZES.items()) + "; "
-        f"{NUM_BATCHES} batches of Multi30k, German to English, 4,000 subwords, one table of "
-        "weights for both embeddings and the output. d2l: the same sentences in its own way, "
-        f"{BATCH_SIZE} to a batch, each cut or padded to {NUM_STEPS}, and with its dropout of "
-        "attention weights, which the others do not have. Most of its difference is padding.",
-        "",
-        "| | real target tokens a second | padding among the targets |",
-        "|---|---:|---:|",
-        *(f"| {name} | {median(rate):,.0f} | {padded[name]:.0%} |" for name, rate in rates.items()),
-        "",
-        f"Useful operations of ours (no padding): {median(useful) / 1e9:.0f} GFLOP/s, where "
-        f"products of 1024 x 1024 float32 matrices reach {median(plain) / 1e9:.0f}: "
-        f"{ratio(useful, plain):.0%}; the aim is 50 %.",
-        "",
-        "Translating the test set of 2016: ours until <eos>, in batches of 128; d2l 16 subwords "
-        "each, by its loop for one sentence at a time (the first 50) and in batches of 128. d2l's "
-        "model has our size and is untrained: its speed alone is measured.",
-        "",
-        "| | subwords a second |",
-        "|---|---:|",
-        *(f"| {name} | {median(rate):,.0f} |" for name, rate in written.items()),
-        "",
-        "64 words for each sentence of a batch, with the keys and values of earlier words kept, or "
-        "with all earlier words sent through the decoder anew for each next one, and the source's "
-        "keys and values projected anew with them: seconds. A small batch is all calls and little "
-        "arithmetic.",
-        "",
-        "| batch | kept | anew | anew / kept |",
-        "|---:|---:|---:|---:|",
-        *(
-            f"| {batch} | {median(pair['cache']):.2f} | {median(pair['no cache']):.2f} | "
-            f"{ratio(pair['no cache'], pair['cache']):.2f} |"
-            for batch, pair in seconds.items()
-        ),
-        "",
-        "| times as fast | found | aim | fails below |",
-        "|---|---:|---:|---:|",
-        *(
-            f"| {text} | {value:.2f} | {aim} | {bound} |"
-            for text, (value, aim, bound) in found.items()
-        ),
-        "",
-        "Self-attention forward and backward, 4,096 tokens, width 128, 4 heads, no weights asked "
-        "for: milliseconds, and MiB that the process grows at its peak.",
-        "",
-        "| length | ours | nn.MultiheadAttention | nn / ours | ours MiB | nn MiB |",
-        "|---:|---:|---:|---:|---:|---:|",
-    ]
-    for length, seconds, peaks in attended:
-        ours, theirs = seconds.values()
-        speed = ratio(theirs, ours)
-        page.append(
-            f"| {length} | {1e3 * median(ours):.1f} | {1e3 * median(theirs):.1f} | {speed:.2f} | "
-            + " | ".join(f"{peak:.0f}" for peak in peaks.values())
-            + " |"
-        )
-    text = "\n".join(page) + "\n"
+    measured = training(), decoding(), attention()
+    found = compare(*measured)
+    text = page(*measured, found)
     print(text)
     RESULTS.write_text(text, encoding="utf-8")
     slow = {text: row for text, row in found.items() if row[0] < row[2]}

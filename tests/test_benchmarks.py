@@ -76,7 +76,7 @@ SLOW = {
     "training, ours / nn.Transformer": "0.80, at least 0.9",
     "translating, ours / d2l one by one": "19.00, at least 20",
     "translating, ours / d2l in batches": "0.80, at least 0.9",
-    "64 words in batches of 128, cache / none": "4.50, at least 5",
+    "64 steps in batches of 128, cache / none": "4.50, at least 5",
     "attention at length 64, ours / nn.MultiheadAttention": "0.90, at least 0.95",
 }
 
