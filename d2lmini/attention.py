@@ -51,6 +51,8 @@ def check_mask(mask: Tensor, shape: tuple[int, ...]) -> None:
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         found = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(f"mask must be a bool tensor with True = may attend, got {found}")
+    if torch.jit.is_tracing():
+        return  # sizes are tensors there
     same_axes = mask.ndim == len(shape) > 2 and all(
         size == wanted or (size == 1 and 0 < axis < len(shape) - 1)
         for axis, (size, wanted) in enumerate(zip(mask.shape, shape, strict=True))
@@ -84,9 +86,10 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def check_batch(queries: Tensor, keys: Tensor, values: Tensor) -> None:
     """Raise ValueError unless there are three axes each, one batch size, one value per key."""
-    shapes = [tuple(x.shape) for x in (queries, keys, values)]
-    three_axes = all(len(shape) == 3 for shape in shapes)
-    if not three_axes or len({s[0] for s in shapes}) > 1 or shapes[1][1] != shapes[2][1]:
+    if torch.jit.is_tracing():
+        return
+    q, k, v = shapes = [tuple(x.shape) for x in (queries, keys, values)]
+    if not len(q) == len(k) == len(v) == 3 or not q[0] == k[0] == v[0] or k[1] != v[1]:
         raise ValueError(
             "queries (batch, queries, width), keys (batch, keys, width) and values "
             "(batch, keys, width) are wanted, got {}, {} and {}".format(*shapes)
@@ -113,7 +116,7 @@ class AdditiveAttention(nn.Module):
         return self.attend(queries, self.W_k(keys), values, mask)
 
     def attend(self, queries, projected, values, mask=None):
-        """The same with projected = W_k(keys) at hand, for many queries one after the other."""
+        """The same for projected = W_k(keys), computed once for all steps of a decoder."""
         q = self.W_q(queries).unsqueeze(2)  # (batch, queries, 1, d_hidden)
         k = projected.unsqueeze(1)  # (batch, 1, keys, d_hidden)
         scores = self.w_v(torch.tanh(q + k)).squeeze(-1)  # (batch, queries, keys)
@@ -161,7 +164,7 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         if num_heads < 1 or d_model % num_heads:
             raise ValueError(f"num_heads={num_heads} must divide d_model={d_model}")
-        self.num_heads = num_heads
+        self.num_heads, self.d_head = num_heads, d_model // num_heads
         self.W_q = nn.Linear(d_model, d_model, bias=bias)
         self.W_k = nn.Linear(d_model, d_model, bias=bias)
         self.W_v = nn.Linear(d_model, d_model, bias=bias)
@@ -173,17 +176,15 @@ class MultiHeadAttention(nn.Module):
         return self.attend(queries, *self.project(keys, values), mask, need_weights)
 
     def project(self, keys, values):
-        """Keys and values as the heads see them, each (batch, heads, keys, d_head)."""
+        """The keys and values of all heads, each (batch, heads, keys, d_head)."""
         return self.split_heads(self.W_k(keys)), self.split_heads(self.W_v(values))
 
     def attend(self, queries, k, v, mask=None, need_weights=True):
-        """The same with k, v = project(keys, values) at hand, for queries that come one by one."""
+        """The same for k, v = project(keys, values), computed once for all steps of a decoder."""
         q = self.split_heads(self.W_q(queries))  # (batch, heads, queries, d_head)
-        mask = self.with_head_axis(mask, (*q.shape[:3], k.shape[2]))
-        if len(q) != len(k):
-            raise ValueError(f"{len(q)} sequences of queries, but {len(k)} of keys and values")
+        mask = self.with_head_axis(mask, q, k)
         if need_weights:
-            scores = q @ k.mT / math.sqrt(q.shape[-1])  # (batch, heads, queries, keys)
+            scores = q @ k.mT / math.sqrt(self.d_head)  # (batch, heads, queries, keys)
             weights = masked_softmax(scores, mask)
             heads = self.dropout(weights) @ v  # (batch, heads, queries, d_head)
         else:
@@ -194,15 +195,16 @@ class MultiHeadAttention(nn.Module):
         """(batch, positions, d_model) -> (batch, heads, positions, d_head)"""
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
-    def with_head_axis(self, mask, shape):
-        """Check mask against scores (batch, heads, queries, keys) and give it the head axis."""
-        if mask is None:
-            return None
-        if getattr(mask, "ndim", None) == 3:
-            batch, _, queries, keys = shape
+    def with_head_axis(self, mask, q, k):
+        """Check the sizes of q, k and mask, and give mask the head axis."""
+        if not torch.jit.is_tracing() and q.shape[0] != k.shape[0]:
+            raise ValueError(f"{len(q)} sequences of queries, but {len(k)} of keys and values")
+        batch, heads, queries, keys = *q.shape[:3], k.shape[2]
+        if isinstance(mask, Tensor) and mask.ndim == 3:
             check_mask(mask, (batch, queries, keys))
             return mask.unsqueeze(1)
-        check_mask(mask, shape)
+        if mask is not None:
+            check_mask(mask, (batch, heads, queries, keys))
         return mask
 
     def fused(self, q, k, v, mask):
@@ -210,7 +212,8 @@ class MultiHeadAttention(nn.Module):
         before the call and zero its output after."""
         dropout = self.dropout.p if self.training else 0.0
         empty = None if mask is None else ~mask.any(dim=-1, keepdim=True)  # (..., queries or 1, 1)
-        if empty is None or not empty.any():
+        traced = torch.jit.is_tracing() or torch.compiler.is_compiling()  # for every mask
+        if empty is None or not (traced or empty.any()):
             return F.scaled_dot_product_attention(q, k, v, mask, dropout)
         heads = F.scaled_dot_product_attention(q, k, v, mask | empty, dropout)
         return heads.masked_fill(empty, 0.0)
@@ -255,7 +258,7 @@ class PositionalEncoding(nn.Module):
 
 
 class LearnedPositions(PositionalEncoding):
-    """The same with a table that is learned: free in its shape, and without anything beyond it."""
+    """A learned table instead of sinusoids; it knows no position beyond max_length."""
 
     def __init__(self, *, d_model: int, max_length: int = 1000, dropout: float = 0.0):
         nn.Module.__init__(self)

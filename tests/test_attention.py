@@ -1,4 +1,5 @@
 import math
+import sys
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.export import Dim, export
 
 from d2lmini.attention import (
     AdditiveAttention,
@@ -416,6 +418,53 @@ def test_queries_may_come_one_by_one_with_the_keys_projected_once(need_weights):
         torch.testing.assert_close(found, output[:, i : i + 1])
         if need_weights:
             torch.testing.assert_close(row_weights, weights[:, :, i : i + 1])
+
+
+# --- traced, exported, compiled ---
+
+
+class BothPaths(nn.Module):
+    """MultiHeadAttention with and without weights, as a function of tensors alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention(d_model=8, num_heads=2, bias=True)
+
+    def forward(self, *tensors):
+        fused, _ = self.attention(*tensors, need_weights=False)
+        return fused, *self.attention(*tensors)
+
+
+def exported(module, example):
+    dims = {size: Dim(name, min=2, max=50) for name, size in (("b", 3), ("q", 4), ("k", 5))}
+    shapes = [{i: dims[n] for i, n in enumerate(x.shape) if n in dims} for x in example]
+    return export(module, example, dynamic_shapes=(tuple(shapes),)).module()
+
+
+def compiled(module, example):
+    torch.compiler.reset()
+    found = torch.compile(module, fullgraph=True, backend="eager")
+    found(*example)
+    return found
+
+
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
+@pytest.mark.parametrize("which", [0, 2, 6, 7])
+@pytest.mark.parametrize("way", [torch.jit.trace, exported, compiled])
+def test_several_heads_can_be_traced_and_serve_other_sizes_and_empty_rows(way, which):
+    if torch.__version__ < "2.4" and sys.version_info >= (3, 12) and way is not torch.jit.trace:
+        pytest.skip("torch 2.3 compiles up to Python 3.11")
+    torch.manual_seed(0)
+    module = BothPaths().eval()
+
+    def arguments(batch, queries, keys, mask):
+        x = [torch.randn(batch, n, 8) for n in (queries, keys, keys)]
+        return *x, *map(mask, mask_shapes(batch, 2, queries, keys)[which : which + 1])
+
+    found = way(module, arguments(3, 4, 5, lambda shape: torch.ones(shape, dtype=torch.bool)))
+    for sizes in ((3, 4, 5), (2, 6, 3), (7, 2, 4)):
+        given = arguments(*sizes, lambda shape: random_mask(shape, 1, open_share=0.3))
+        torch.testing.assert_close(found(*given), module(*given))
 
 
 # --- positions ---
