@@ -258,7 +258,7 @@ class PositionalEncoding(nn.Module):
 
 
 class LearnedPositions(PositionalEncoding):
-    """A learned table instead of sinusoids; it holds max_length positions and none beyond."""
+    """A learned table instead of sinusoids; it knows no position beyond max_length."""
 
     def __init__(self, *, d_model: int, max_length: int = 1000, dropout: float = 0.0):
         nn.Module.__init__(self)

@@ -655,5 +655,5 @@ def test_masks_that_do_not_fit_are_named(kind):
         with pytest.raises(ValueError) as error:
             model(source, wrong, TARGET[:2])
         assert str(tuple(wrong.shape)) in str(error.value)
-    with pytest.raises(ValueError, match=r"mask \(2, 1, 3\) does not fit scores \(3, 5, 3\)"):
+    with pytest.raises(ValueError, match="3 sequences of queries, but 2 of keys and values"):
         model.decoder(TARGET, model.encoder(source, mask)[0], mask)
