@@ -71,6 +71,17 @@ def test_torchs_peer_has_our_weights_and_our_dropout():
     assert dropped == sum(m.p > 0 for m in ours.modules() if isinstance(m, torch.nn.Dropout)) - 1
 
 
+def test_one_loss_trains_ours_and_torchs_peer():
+    """It is called as ours is, and padding changes nothing."""
+    (batch,) = make_batches([([4, 5], [1, 6, 2]), ([4, 5, 6, 7], [1, 8, 9, 6, 2])], 50, seed=0)
+    source, mask, target = batch
+    wider = F.pad(source, (0, 3)), F.pad(mask, (0, 3)), F.pad(target, (0, 2))
+    for contestant in (model().eval(), peers.Torch(vocab_size=50, **run.SIZES).eval()):
+        loss, count = run.loss_of(contestant, batch)
+        assert count == 6
+        torch.testing.assert_close(run.loss_of(contestant, wider), (loss, count))
+
+
 SLOW = {
     "training, ours / d2l": "1.60, at least 1.7",
     "training, ours / nn.Transformer": "0.80, at least 0.9",
