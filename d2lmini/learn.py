@@ -3,8 +3,8 @@
 Quizzes are in notebooks/quizzes/NAME.json, the cases of exercise NN.k in notebooks/checks/NN.py
 as a generator exercise_k(*answers) that yields a Case for each thing it tries.  Beside it are
 wrong_k, answers that the cases must refuse, and right_k, answers in other forms that they must
-accept: dictionaries {what it does: answer}.  Where an exercise takes several answers, such an answer
-is itself a dictionary {parameter of exercise_k: answer}; the rest comes from the solution.
+take, as {what it does: answer}.  Where an exercise has several answers, such an answer is itself a
+dictionary {parameter of exercise_k: answer}; the rest comes from the solution.
 """
 
 import cmath
