@@ -1,9 +1,13 @@
 """Learning aids: quizzes that explain every answer, and checks that say what an answer gets wrong.
 
 Quizzes are in notebooks/quizzes/NAME.json, the cases of exercise NN.k in notebooks/checks/NN.py
-as a generator exercise_k(*answers) that yields a Case for each thing it tries.
+as a generator exercise_k(*answers) that yields a Case for each thing it tries.  Beside it are
+wrong_k, answers that the cases must refuse, and right_k, answers in other forms that they must
+take, as {what it does: answer}.  Where an exercise has several answers, such an answer is itself a
+dictionary {parameter of exercise_k: answer}; the rest comes from the solution.
 """
 
+import cmath
 import functools
 import html
 import importlib.util
@@ -14,6 +18,7 @@ import math
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Number, Real
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +107,7 @@ class Result:
     case: Case
     passed: bool
     attempted: bool
+    expected: str
     got: str
 
 
@@ -117,7 +123,7 @@ def check(name: str, *answers) -> None:
     for result in results:
         print(f"  {'passed' if result.passed else 'FAILED'}  {result.case.given}")
         if not result.passed:
-            print(f"            expected  {describe(result.case.want)}")
+            print(f"            expected  {result.expected}")
             print(f"            got       {result.got}")
             print(f"            hint      {result.case.hint}")
     passed = sum(result.passed for result in results)
@@ -143,13 +149,18 @@ class NothingReturned(Exception):
 
 
 def watched(answer):
-    """The answer; a function is wrapped to raise NothingReturned if it returns nothing."""
+    """The answer; a function is wrapped to raise NothingReturned if it returns nothing and
+    ValueError if it changes a tensor that it was given."""
     if not inspect.isfunction(answer):
         return answer
 
     @functools.wraps(answer)
     def watch(*arguments, **options):
+        tensors = [given for given in arguments if isinstance(given, Tensor)]
+        before = [given.clone() for given in tensors]
         result = answer(*arguments, **options)
+        if not all(map(torch.equal, tensors, before)):
+            raise ValueError("an argument was changed in place; it belongs to the caller")
         if result is None or result is ...:
             raise NothingReturned
         return result
@@ -179,14 +190,15 @@ def find_exercise(name: str) -> Callable:
 def try_case(case: Case) -> Result:
     try:
         got = case.got()
+        if got is None or got is ...:
+            raise NothingReturned
+        return Result(case, agrees(got, case.want), True, *told_apart(case.want, got))
     except (NothingReturned, NotImplementedError):
-        got = None
+        attempted, got = False, "nothing (None): is a return missing?"
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        return Result(case, False, True, f"{type(error).__name__}: {reason}{place_of(error)}")
-    if got is None or got is ...:
-        return Result(case, False, False, "nothing (None): is a return missing?")
-    return Result(case, agrees(got, case.want), True, describe(got, case.want))
+        attempted, got = True, f"{type(error).__name__}: {reason}{place_of(error)}"
+    return Result(case, False, attempted, describe(case.want), got)
 
 
 def place_of(error: Exception) -> str:
@@ -199,29 +211,55 @@ def place_of(error: Exception) -> str:
 
 
 def agrees(got, want) -> bool:
-    """Equal up to rounding (relative 1e-4, absolute 1e-5); tensors must have the same shape."""
-    if isinstance(want, Between):
-        return is_number(got) and want.low <= float(got) <= want.high
-    if isinstance(want, Tensor):
+    """Whether an answer is right, in whatever form: numbers of any type and tensors or arrays of
+    one element (relative tolerance 1e-4, absolute 1e-5), "no" for False, a list for a tuple, small
+    letters for capitals.  Tensors must have the same shape."""
+    if isinstance(want, Tensor) and want.dim():
         if not isinstance(got, Tensor) or got.shape != want.shape:
             return False
         if (got.dtype == torch.bool) != (want.dtype == torch.bool):  # 0 and 1 are no mask
             return False
-        got, want = got.detach().double(), want.double()
-        return torch.allclose(got, want, rtol=1e-4, atol=1e-5)
-    if is_number(want) and not isinstance(want, bool):
-        return is_number(got) and math.isclose(float(got), want, rel_tol=1e-4, abs_tol=1e-5)
-    return not isinstance(got, Tensor) and bool(got == want)
+        return torch.allclose(got.detach().double(), want.double(), rtol=1e-4, atol=1e-5)
+    if isinstance(want, tuple):
+        same_length = isinstance(got, (tuple, list)) and len(got) == len(want)
+        return same_length and all(map(agrees, got, want))
+    got, want = plain(got), plain(want)
+    if isinstance(want, str):
+        return isinstance(got, str) and got.strip().casefold() == want.casefold()
+    if isinstance(want, bool) and isinstance(got, str):
+        got = {"yes": True, "true": True, "no": False, "false": False}.get(got.strip().casefold())
+    if isinstance(want, (Between, Number)) and not isinstance(got, Number):
+        return False
+    if isinstance(want, Between):
+        return want.low <= got <= want.high
+    if isinstance(want, Number) and not isinstance(want, bool):
+        return cmath.isclose(got, want, rel_tol=1e-4, abs_tol=1e-5)
+    return bool(got == want)
 
 
-def is_number(x) -> bool:
-    return isinstance(x, (int, float)) or (isinstance(x, Tensor) and x.numel() == 1)
+def plain(x):
+    """A tensor or array of one element as its value; anything else as it is."""
+    return x.item() if hasattr(x, "item") and math.prod(x.shape) == 1 else x
+
+
+def told_apart(want, got) -> tuple[str, str]:
+    """What was expected and what was got, each in one line and never alike if they differ."""
+    expected, answer = describe(want), describe(got, want)
+    if expected != answer:
+        return expected, answer
+    return in_full(want), in_full(got)
+
+
+def in_full(value) -> str:
+    """A value with its type and all its digits."""
+    numbers = value.tolist() if isinstance(value, Tensor) else value
+    return f"{type(value).__name__} {' '.join(repr(numbers).split())}"
 
 
 def describe(value, want=None) -> str:
     """A value in one short line; for a wrong tensor also the largest error and its place."""
-    if is_number(value) and not isinstance(value, (bool, int)):
-        return f"{float(value):.4g}"
+    if isinstance(number := plain(value), Real) and not isinstance(number, Integral):
+        return f"{float(number):.4g}"
     if not isinstance(value, Tensor):
         wrong_kind = f"{type(value).__name__}, not a torch tensor: " * isinstance(want, Tensor)
         return wrong_kind + " ".join(str(value).split())[:80]

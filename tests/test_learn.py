@@ -1,6 +1,9 @@
 import json
 import re
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -123,6 +126,32 @@ def test_a_wrong_number_or_name_of_answers_is_named():
         (torch.ones(2), (1, 1), False),
         (True, True, True),
         (False, True, False),
+        (np.int64(9), 9, True),
+        (np.float32(4 / 3), 4 / 3, True),
+        (Fraction(4, 3), 4 / 3, True),
+        (Decimal("0.5"), 0.5, True),
+        (complex(0.5), 0.5, True),
+        (np.array([[9]]), 9, True),
+        (torch.tensor([[0.5]]), 0.5, True),
+        (0.5, torch.tensor(0.5), True),
+        (np.arange(2), 1, False),
+        (Fraction(1, 2), Between(0.4, 0.6), True),
+        (np.array([0.5]), Between(0.4, 0.6), True),
+        (torch.tensor(False), False, True),
+        (np.bool_(True), True, True),
+        (torch.tensor(True), False, False),
+        ("no", False, True),
+        (" Yes", True, True),
+        ("no", True, False),
+        ("perhaps", False, False),
+        (np.zeros(2), False, False),
+        ([10, 10], (10, 10), True),
+        ((10, np.int64(10)), (10, 10), True),
+        ((10,), (10, 10), False),
+        ("Test ", "test", True),
+        (np.array(["test"]), "test", True),
+        (np.array(["test", "train"]), "test", False),
+        ("ValueError", "ValueError", True),
     ],
 )
 def test_answers_agree_up_to_rounding_and_no_further(got, want, same):
@@ -134,6 +163,43 @@ def test_a_large_tensor_is_told_by_its_worst_place():
     got = want.clone()
     got[1, 2] = 0.5
     assert learn.describe(got, want) == "tensor (3, 4), off by up to 0.5, at [1, 2]"
+
+
+@pytest.mark.parametrize(
+    ("want", "got"),
+    [
+        (0.5, "0.5"),
+        (9, "9"),
+        (True, "True, I think"),
+        (0.5, 0.50009),
+        (Between(0, 1), "a number from 0 to 1"),
+        ("test", np.array(["test", "train"])),
+        ("[1 2]", np.array([1, 2])),
+        ((2, 5), "(2, 5)"),
+        ((2, 1 / 3), (2, "0.3333333333333333")),
+        (torch.ones(1, 1), torch.ones(1)),
+        (torch.ones(2), torch.ones(2) + 2e-4),
+        (torch.ones(2), torch.ones(2) > 0),
+        (torch.ones(9), torch.ones(9) + 2e-4),
+        (torch.ones(9), torch.full((9,), torch.nan)),
+        ("a" * 100, "a" * 101),
+    ],
+)
+def test_expected_and_got_never_print_alike(want, got):
+    result = learn.try_case(learn.Case("", lambda: got, want, ""))
+    assert not result.passed and result.expected != result.got
+
+
+def test_what_differs_is_named_where_the_numbers_look_alike():
+    assert learn.told_apart(9, "9") == ("int 9", "str '9'")
+    assert learn.told_apart(20, 20.004) == ("int 20", "float 20.004")
+    assert learn.told_apart(torch.ones(1, 1), torch.ones(1)) == ("Tensor [[1.0]]", "Tensor [1.0]")
+
+
+def test_an_answer_that_changes_its_argument_is_told(capsys):
+    check("07.1", lambda x: x.mul_(2) if isinstance(x, torch.Tensor) else 2 * x)
+    out = capsys.readouterr().out
+    assert "passed  x = 2" in out and "an argument was changed in place" in out
 
 
 # --- quizzes ---

@@ -2,14 +2,18 @@
 
 import ast
 import dis
+import inspect
 import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
 from types import CodeType
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 
 from d2lmini import learn
 from tools import quote
@@ -289,14 +293,25 @@ def exercises():
                 yield pytest.param(name, number, cell.source, solution[1], id=number)
 
 
-def graded(name, stub, answer):
-    """The results of check(...) in the cell `stub`, when `answer` stands in its place."""
+every_exercise = pytest.mark.parametrize(("name", "number", "stub", "solution"), list(exercises()))
+
+
+@pytest.fixture
+def one_thread():
+    """For work in very small pieces, where threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def answers_in(name, stub, answer):
+    """The answers that check(...) is given when `answer` stands in the place of the cell `stub`."""
     *_, call = ast.parse(stub).body
-    arguments = call.value.args
     namespace = what_the_notebook_gives(name, answer)
     exec(answer, namespace)
-    values = [eval(compile(ast.Expression(a), "<check>", "eval"), namespace) for a in arguments]
-    return learn.grade(*values)
+    arguments = call.value.args[1:]
+    return [eval(compile(ast.Expression(a), "<check>", "eval"), namespace) for a in arguments]
 
 
 def without_check(stub):
@@ -304,13 +319,48 @@ def without_check(stub):
     return ast.unparse(ast.Module(body, []))
 
 
-@pytest.mark.parametrize(("name", "number", "stub", "solution"), list(exercises()))
+@every_exercise
 def test_the_stub_fails_its_check_and_the_solution_passes_it(name, number, stub, solution):
     assert number.startswith(name[:2] + ".")
-    empty = graded(name, stub, without_check(stub))
+    empty = learn.grade(number, *answers_in(name, stub, without_check(stub)))
     assert empty and not any(r.passed or r.attempted for r in empty)
-    solved = graded(name, stub, solution)
+    solved = learn.grade(number, *answers_in(name, stub, solution))
     assert all(r.passed for r in solved), [(r.case.given, r.got) for r in solved if not r.passed]
+
+
+@every_exercise
+def test_its_check_refuses_what_is_wrong_and_takes_what_is_right(
+    name, number, stub, solution, one_thread
+):
+    exercise = learn.find_exercise(number)
+    wrong, right = (exercise.__globals__[f"{kind}_{number[3:]}"] for kind in ("wrong", "right"))
+    assert len(wrong) >= 3 and len(right) >= 1
+    parameters = list(inspect.signature(exercise).parameters)
+    solved = {}
+    if len(parameters) > 1:
+        solved = dict(zip(parameters, answers_in(name, stub, solution), strict=True))
+
+    def results_of(answer):
+        answers = solved | answer if solved else {parameters[0]: answer}
+        return learn.grade(number, *answers.values())
+
+    for title, answer in wrong.items():
+        failed = [r.got for r in results_of(answer) if r.attempted and not r.passed]
+        assert failed, f"{title!r} is accepted"
+        assert not [got for got in failed if got.startswith("NameError")], title
+    for title, answer in right.items():
+        failed = [(r.case.given, r.got) for r in results_of(answer) if not r.passed]
+        assert not failed, title
+
+
+ODD = [None, 3, "x", [], {}, np.arange(3), torch.ones(2, 3), math.nan, lambda *a: np.arange(3)]
+
+
+@every_exercise
+def test_no_answer_raises_out_of_its_check(name, number, stub, solution, one_thread):
+    parameters = inspect.signature(learn.find_exercise(number)).parameters
+    for answer in ODD:
+        learn.check(number, *[answer for _ in parameters])
 
 
 @every_notebook
