@@ -13,6 +13,9 @@ from IPython.display import display
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+# The first line of a figure's page is what JupyterLab shows of it where the output is folded.
+FOLDED = "<!-- A figure: predict first, then open it. -->\n"
+
 
 def show(ax, *, caption: str, alt: str) -> None:
     """Display the figure of ax once, with a caption below and its alt text.
@@ -25,7 +28,7 @@ def show(ax, *, caption: str, alt: str) -> None:
     figure = figure_of(ax)
     image = image_tag(figure, png_address(figure), alt)
     page = (
-        f'<figure style="margin:0.5em 0">{image}'
+        f'{FOLDED}<figure style="margin:0.5em 0">{image}'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
     plt.close(figure)

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from IPython.display import display
 from ipywidgets import HTML, Layout, Output, Text, VBox
 
-from d2lmini.plot import figure_of, image_tag, png_address
+from d2lmini.plot import FOLDED, figure_of, image_tag, png_address
 
 # Finds every view that is not yet alive, so that copies of an output work too.  Key presses stay
 # inside the slider: on a slide the arrows would turn the page.
@@ -84,7 +84,7 @@ def figure_page(kind: str, image: str, caption: str, carried=None, script: str =
         data = data.replace("</", r"<\/")  # a text must not end the script
         alive = f'<script type="application/json">{data}</script><script>{script}</script>'
     return (
-        f'<figure class="{kind}" style="margin:0.5em 0">{image}'
+        f'{FOLDED}<figure class="{kind}" style="margin:0.5em 0">{image}'
         f"<figcaption>{html.escape(caption)}</figcaption>{alive}</figure>"
     )
 

@@ -1,11 +1,79 @@
-"""What the words of every notebook must hold: its numbers."""
+"""What the words of every notebook must hold: its predictions and its numbers."""
 
 import math
 import re
+from itertools import takewhile
 
 import pytest
 from nbformat.v4 import new_code_cell
 from test_notebooks import NOTEBOOKS, ROOT, every_notebook, tags
+
+from d2lmini.plot import FOLDED
+
+# --- predictions ---
+
+PREDICT = re.compile(r"\*\*Predict\b")
+
+
+def predictions(name):
+    """Each Markdown cell that asks for a prediction, its number, and the cells that answer it:
+    those that follow before the next Markdown cell and put something out."""
+    cells = NOTEBOOKS[name].cells
+    for i, cell in enumerate(cells):
+        if cell.cell_type == "markdown" and PREDICT.search(cell.source):
+            after = takewhile(lambda c: c.cell_type == "code", cells[i + 1 :])
+            yield i, cell.source, [c for c in after if c.outputs]
+
+
+def first_line(output):
+    """What JupyterLab shows on the bar that stands for a folded output."""
+    data = output.get("data", {"text/plain": output.get("text", "")})
+    text = data.get("text/html") or data.get("text/plain", "")
+    return next((line for line in text.split("\n") if line), "")
+
+
+def neutral(line):
+    """A heading that names what is printed, with a colon and no number; or that of a figure."""
+    return line + "\n" == FOLDED or re.fullmatch(r"\D+:", line) is not None
+
+
+@every_notebook
+def test_a_prediction_ends_its_cell_and_its_answer_is_folded(name):
+    found = list(predictions(name))
+    assert found
+    for i, text, answers in found:
+        (asked,) = PREDICT.finditer(text)  # one question at a time
+        after = text[asked.start() :].split("\n\n")[1:]
+        assert all(re.match(r"- |1\. ", part) for part in after), (i, "a list may follow, no more")
+        assert answers, (i, "no cell with an output follows")
+        for cell in answers:
+            folded = cell.metadata.get("jupyter", {}).get("outputs_hidden")
+            assert folded and "hide-output" in tags(cell), (i, cell.source[:80])
+
+
+@every_notebook
+def test_the_bar_of_a_folded_answer_does_not_tell_it(name):
+    for i, _, answers in predictions(name):
+        for cell in answers:
+            assert neutral(first_line(cell.outputs[0])), (i, first_line(cell.outputs[0])[:200])
+
+
+@pytest.mark.parametrize(
+    "line", ["in order 109.0 cm, shuffled 109.0 cm", "undo redo", "[0.5, 0.5]", "<figure><img", ""]
+)
+def test_a_line_that_tells_is_not_neutral(line):
+    assert not neutral(line)
+    assert neutral("Where the eyes rest:")
+
+
+@every_notebook
+def test_an_answer_is_not_printed_before_it_is_asked_for(name):
+    cells = NOTEBOOKS[name].cells
+    for i, _, answers in predictions(name):
+        before = "\n".join(shown_by(c) for c in cells[:i])
+        lines = {line for cell in answers for line in printed(cell).split("\n")}
+        assert not [line for line in lines if re.search(r"\d", line) and line in before]
+
 
 # --- numbers ---
 
@@ -24,10 +92,13 @@ def numbers_in(text):
     return [float(number.replace(",", "")) for number in found]
 
 
+def printed(cell):
+    return "".join(output.text for output in cell.get("outputs", []) if "text" in output)
+
+
 def shown_by(cell):
     """The code and what it prints: a caption or an alt text is prose, too."""
-    printed = [output.text for output in cell.get("outputs", []) if "text" in output]
-    return "\n".join([CAPTION.sub("", cell.source), *printed])
+    return CAPTION.sub("", cell.source) + "\n" + printed(cell)
 
 
 def shown_beside(cells, i):

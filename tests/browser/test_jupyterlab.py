@@ -16,6 +16,7 @@ import pytest
 from browsing import MINUTE, VIEWS, change_head, is_view, move_slider, move_view, stores_view
 from playwright.sync_api import expect
 
+from d2lmini.plot import FOLDED
 from tools.store import store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +159,35 @@ def test_an_exported_page_opened_from_disk_answers_without_a_kernel(page, tmp_pa
     if views:
         move_view(page.locator("body"), page)
     assert page.locator("details").count() >= 10  # quizzes, hints and solutions
+
+
+def is_folded(cell):
+    return cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
+
+
+def test_an_answer_is_folded_and_opens_with_a_click_and_with_the_keyboard(page, lab):
+    path = NOTEBOOKS[0]
+    open_notebook(page, lab, path)
+    drawn, printed = indices(path, is_folded)[:2]
+    cell = cell_of(page, drawn)
+    bar, output = cell.locator(".jp-OutputPlaceholder"), cell.locator(".jp-OutputArea-output")
+    expect(bar).to_have_text(FOLDED.strip())
+    expect(output).to_have_count(0)
+    bar.click()
+    expect(output.locator("figure img")).to_be_visible()
+    expect(bar).to_have_count(0)
+
+    cell = cell_of(page, printed)
+    bar, output = cell.locator(".jp-OutputPlaceholder"), cell.locator(".jp-OutputArea-output")
+    expect(bar).to_have_text(re.compile(r"^\D+:$"))
+    expect(output).to_have_count(0)
+    cell.locator(".jp-InputPrompt").click()
+    page.keyboard.press("Control+Shift+C")
+    page.keyboard.type("Expand Selected Outputs")
+    page.keyboard.press("Enter")
+    expect(output).to_be_visible()
+    expect(bar).to_have_count(0)
+    assert not page.outside
 
 
 TYPED = """
