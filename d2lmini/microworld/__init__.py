@@ -7,6 +7,7 @@ data/microworld/README.md explains the grammar, the logic and how to add a word.
 """
 
 import contextlib
+import functools
 import gc
 from random import Random
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from d2lmini.microworld.grammar import Said, Sentence, widened
 from d2lmini.microworld.languages import language
 from d2lmini.microworld.scenes import World
 from d2lmini.microworld.stories import story
+
+world_of = functools.cache(World)
 
 __all__ = ["LABELS", "Inference", "Translation", "inferences", "stories", "translations"]
 
@@ -78,7 +81,7 @@ def translations(
     train.  Raises ValueError, naming the choices, for another language, lexicon or split.
     """
     source, target = (language(code) for code in languages)
-    world, random = World.of(lexicon, split), Random(seed).random
+    world, random = world_of(lexicon, split), Random(seed).random
     scenes = (world.sentence(random) for _ in range(n))
     with collector_paused():
         return [Translation(scene, source.say(scene), target.say(scene)) for scene in scenes]
@@ -101,11 +104,11 @@ def inferences(n: int, *, seed: int = 0, lexicon: str = "small") -> list[Inferen
 
     The hypothesis is drawn before the label, so alone it says nothing about it.
     """
-    world, random = World.of(lexicon, "train"), Random(seed).random
+    world, random = world_of(lexicon, "train"), Random(seed).random
     return [inference(world, random) for _ in range(n)]
 
 
 def stories(n: int, *, seed: int = 0, lexicon: str = "small") -> list[list[str]]:
     """n stories of 4 to 8 English sentences about the same two actors."""
-    world, random = World.of(lexicon, "train"), Random(seed).random
+    world, random = world_of(lexicon, "train"), Random(seed).random
     return [story(world, random) for _ in range(n)]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from d2lmini.microworld.grammar import Clause, Phrase, Sentence, kinds
 from d2lmini.microworld.grammar import lexicon as entries
 from d2lmini.microworld.languages import language
-from d2lmini.microworld.scenes import phrases, pick
+from d2lmini.microworld.scenes import nouns, pick
 
 LABELS = ("entailment", "contradiction", "neutral")  # numbered as in the d2l book
 DRAWN = ("entailment", "neutral", "contradiction")  # another order would draw other pairs
@@ -49,124 +49,117 @@ def inference(world, random) -> Inference:
 def statement(world, random) -> Clause:
     """A simple clause about known things: "the two old dogs sleep in the park"."""
     verb = pick(random, [v for v in world.verbs if not world.recipients[v]])
-    nouns = [pick(random, world.agents[verb])]
-    if world.objects[verb]:
-        nouns.append(pick(random, world.objects[verb]))
-    if len(set(nouns)) < len(nouns):
+    drawn = [pick(random, fits) for fits in (world.agents[verb], world.objects[verb]) if fits]
+    if len(set(drawn)) < len(drawn):
         return statement(world, random)
-    subject, *thing = (world.phrase(random, n)._replace(definite=True) for n in nouns)
-    negated, place = random() < 0.25, None
-    if not negated and entries()[verb].get("places", True) and random() < 0.3:
-        place = Phrase(pick(random, world.places), None, 1, True)
-    return Clause(verb, (subject,), thing[0] if thing else None, place=place, negated=negated)
+    subject, *thing = (world.phrase(random, n)._replace(definite=True) for n in drawn)
+    clause = Clause(verb, (subject,), *thing, negated=random() < 0.25)
+    if not clause.negated and entries()[verb].get("places", True) and random() < 0.3:
+        clause = clause._replace(place=Phrase(pick(random, world.places), definite=True))
+    return clause
 
 
 def captions(world, random, said, label) -> dict[str, Clause]:
     """{rule: a caption that gives the statement this label}"""
     found = {}
     parts = [("subjects", said.subjects[0])] + ([("object", said.object)] if said.object else [])
-    place, part = random() < 0.5, pick(random, parts)
-    for rule, changed in (
-        ("kind", other_kind(world, random, said, *part, label)),
-        ("number", other_number(world, random, part[1], label)),
-        ("detail", other_detail(world, random, part[1], label)),
+    placed, (role, phrase) = random() < 0.5, pick(random, parts)
+    for rule, field, options in (
+        ("kind", "noun", other_nouns(world, said, role, phrase, label)),
+        ("number", "number", other_numbers(phrase, label)),
+        ("detail", "adjective", other_adjectives(world, phrase, label)),
     ):
-        if changed:
-            value = (changed,) if part[0] == "subjects" else changed
-            found[rule] = said._replace(**{part[0]: value})
-    found |= other_place(world, random, said, label) if place and not said.negated else {}
-    found |= other_action(world, random, said, label)
-    mutual = entries()[said.verb].get("mutual")
-    label_of_swap = {"yes": "entailment", None: "neutral", "no": "contradiction"}
-    if said.object and not said.negated and label_of_swap[mutual] == label:
-        swapped = said._replace(subjects=(said.object,), object=said.subjects[0])
-        agents, objects = world.agents[said.verb], world.objects[said.verb]
-        if said.object.noun in agents and said.subjects[0].noun in objects:
-            found["role"] = swapped
+        if options:
+            changed = phrase._replace(**{field: one_of(random, options)})
+            found[rule] = said._replace(**{role: (changed,) if role == "subjects" else changed})
+    if placed and (places := other_places(world, said, label)):
+        found["place"] = said._replace(place=one_of(random, places))
+    if verbs := other_verbs(world, said, label):
+        found["action"] = said._replace(verb=pick(random, verbs), negated=False, place=None)
+    if said.object and not said.negated:
+        doer, thing, mutual = said.subjects[0], said.object, entries()[said.verb].get("mutual")
+        can_swap = thing.noun in world.agents[said.verb] and doer.noun in world.objects[said.verb]
+        if (
+            can_swap
+            and {"yes": "entailment", "no": "contradiction"}.get(mutual, "neutral") == label
+        ):
+            found["role"] = said._replace(subjects=(thing,), object=doer)
     if label == "contradiction":
-        denied = said._replace(negated=not said.negated, place=None)
-        found["negation"] = denied
+        found["negation"] = said._replace(negated=not said.negated, place=None)
     return found
 
 
-def other_kind(world, random, said, role, phrase, label):
-    """The phrase with a hyponym, a hypernym or an incompatible noun; None if there is none."""
-    fits = world.agents[said.verb] if role == "subjects" else world.objects[said.verb]
-    family = kinds(phrase.noun)
-    loose = any(entries().get(kind, {}).get("loose") for kind in family)
-    other = {p.noun for p in phrases(said)}
-    options = {
-        "entailment": [n for n in fits if phrase.noun in kinds(n)[1:]],
-        "neutral": [n for n in fits if n in family[1:]],
-        "contradiction": [
-            n
-            for n in fits
-            if not loose
-            and not any(entries().get(kind, {}).get("loose") for kind in kinds(n))
-            and n not in family
-            and phrase.noun not in kinds(n)
-        ],
+def one_of(random, options):
+    """To leave something out, the option None alone, nothing is drawn."""
+    return None if options == [None] else pick(random, options)
+
+
+def other_nouns(world, said, role, phrase, label) -> list[str]:
+    """Hyponyms, hypernyms or incompatible nouns that fit the verb, the adjective and the number."""
+    fits = {
+        "entailment": lambda noun: phrase.noun in kinds(noun)[1:],
+        "neutral": lambda noun: noun in kinds(phrase.noun)[1:],
+        "contradiction": lambda noun: exclusive(noun, phrase.noun),
     }[label]
-    options = [n for n in options if n not in other and can_be(world, n, phrase)]
-    return phrase._replace(noun=pick(random, options)) if options else None
+    return [
+        noun
+        for noun in (world.agents if role == "subjects" else world.objects)[said.verb]
+        if fits(noun)
+        and noun not in nouns(said)
+        and phrase.adjective in (None, *world.adjectives[noun])
+        and (phrase.number == 1 or not entries()[noun].get("mass"))
+    ]
 
 
-def can_be(world, noun, phrase):
-    mass = bool(entries()[noun].get("mass"))
-    known = phrase.adjective is None or phrase.adjective in world.adjectives[noun]
-    return known and (not mass or phrase.number == 1)
+def exclusive(noun, other):
+    """Whether nothing can be both: neither is a kind of the other, and no kind is loose."""
+    one, two = kinds(noun), kinds(other)
+    loose = any(entries().get(kind, {}).get("loose") for kind in one + two)
+    return not loose and noun not in two and other not in one
 
 
-def other_number(world, random, phrase, label):
+def other_numbers(phrase, label) -> list[int]:
     """Two dogs are dogs, dogs may be two, two are not three."""
     if entries()[phrase.noun].get("mass"):
-        return None
-    counts = {
-        "entailment": [2, 3, 4, 5] if phrase.number == 0 else [],
-        "neutral": [0] if phrase.number > 1 else [],
-        "contradiction": [n for n in (1, 2, 3, 4, 5) if n != phrase.number],
-    }[label]
-    if label == "contradiction" and phrase.number == 0:
-        counts = [1]
-    return phrase._replace(number=pick(random, counts)) if counts else None
+        return []
+    if phrase.number == 0:  # an uncounted plural
+        return {"entailment": [2, 3, 4, 5], "neutral": [], "contradiction": [1]}[label]
+    others = [n for n in range(1, 6) if n != phrase.number]
+    return {"entailment": [], "neutral": [0] * (phrase.number > 1), "contradiction": others}[label]
 
 
-def other_detail(world, random, phrase, label):
-    """The phrase with one adjective more, one fewer, or another of the same dimension."""
-    adjectives = world.adjectives[phrase.noun]
-    if label == "neutral":
-        return phrase._replace(adjective=None) if phrase.adjective else None
-    if label == "entailment":
-        options = [] if phrase.adjective else adjectives
-    else:
-        options = [a for a in adjectives if phrase.adjective and exclude(a, phrase.adjective)]
-    return phrase._replace(adjective=pick(random, options)) if options else None
+def other_adjectives(world, phrase, label) -> list[str | None]:
+    """One adjective more, one fewer, or another of the same dimension: red is not blue."""
+    known, fits = phrase.adjective, world.adjectives[phrase.noun]
+    if known is None:
+        return fits if label == "entailment" else []
+    dimension = entries()[known]["dimension"]
+    others = [a for a in fits if a != known and entries()[a]["dimension"] == dimension]
+    return {"entailment": [], "neutral": [None], "contradiction": others}[label]
 
 
-def other_place(world, random, said, label):
-    """{"place": the clause with a place added, removed or replaced}, or {}"""
-    places = [place for place in world.places if not said.place or place != said.place.noun]
+def other_places(world, said, label) -> list[Phrase | None]:
+    """A place added, removed or replaced."""
     wanted = {"entailment": not said.place, "neutral": said.place, "contradiction": said.place}
-    if not wanted[label] or not entries()[said.verb].get("places", True):
-        return {}
-    place = None if label == "neutral" else Phrase(pick(random, places), None, 1, True)
-    return {"place": said._replace(place=place)}
+    if said.negated or not wanted[label] or not entries()[said.verb].get("places", True):
+        return []
+    if label == "neutral":
+        return [None]
+    return [
+        Phrase(n, definite=True) for n in world.places if not said.place or n != said.place.noun
+    ]
 
 
-def other_action(world, random, said, label):
-    """{"action": the clause with another verb, which excludes the stated one or not}, or {}"""
+def other_verbs(world, said, label) -> list[str]:
+    """Verbs without an object that exclude the stated one, or do not."""
     if said.object:
-        return {}
+        return []
     group, noun = entries()[said.verb]["group"], said.subjects[0].noun
     verbs = [v for v in world.does[noun] if not world.objects[v] and v != said.verb]
-    exclusive = [v for v in verbs if entries()[v]["group"] == group]
-    options = {
-        "entailment": exclusive if said.negated else [],
-        "neutral": [v for v in verbs if v not in exclusive],
-        "contradiction": [] if said.negated else exclusive,
-    }[label]
-    changed = said._replace(negated=False, place=None)
-    return {"action": changed._replace(verb=pick(random, options))} if options else {}
+    if label == "neutral":
+        return [v for v in verbs if entries()[v]["group"] != group]
+    excluding = [v for v in verbs if entries()[v]["group"] == group]
+    return excluding if said.negated == (label == "entailment") else []
 
 
 def as_news(random, clause):
@@ -175,9 +168,3 @@ def as_news(random, clause):
         return clause
     thing = clause.object and clause.object._replace(definite=False)
     return clause._replace(subjects=(clause.subjects[0]._replace(definite=False),), object=thing)
-
-
-def exclude(adjective, other):
-    """Whether nothing can be both: red and blue, but not red and old."""
-    same = entries()[adjective]["dimension"] == entries()[other]["dimension"]
-    return same and adjective != other

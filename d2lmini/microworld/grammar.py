@@ -114,7 +114,7 @@ class Said(NamedTuple):
 class Language:
     """Generates sentences; a subclass knows agreement and word order of its language."""
 
-    code = ""
+    code = after_time = after_relative = ""
 
     def __init__(self):
         grammar = json.loads((FOLDER / "grammar.json").read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ class Language:
             tokens += self.said(self.words[", and" if link == "and" else link], LINK << NEXT)
             if link == "because":
                 said_of = first.subjects if second.of == "subject" else (first.object,)
-                tokens += shifted(self.reason(second, said_of, is_plural(said_of)), NEXT)
+                tokens += shifted(self.reason(second, said_of), NEXT)
             else:
                 tokens += shifted(self.clause(second, "main" if link == "and" else "sub"), NEXT)
         if link or first.relative or first.negated:
@@ -167,37 +167,36 @@ class Language:
             kind = "fronted"
         tokens = []
         for slot in self.slots(kind, clause):
-            if slot == "S":
-                for i, phrase in enumerate(clause.subjects):
-                    tokens += self.said(self.words["and"], AND) if i else []
-                    tokens += self.phrase(phrase, SECOND if i else SUBJECT, "nom")
-                    if clause.relative:
-                        tokens += self.relative(clause.relative, phrase)
-            elif slot == "O":
-                if clause.object:
+            match slot:
+                case "S":
+                    for i, phrase in enumerate(clause.subjects):
+                        tokens += self.said(self.words["and"], AND) if i else []
+                        tokens += self.phrase(phrase, SECOND if i else SUBJECT, "nom")
+                        if clause.relative:
+                            tokens += self.relative(clause.relative, phrase)
+                case "O" if clause.object:
                     case, prep = verb.get("case", "acc"), verb.get("prep", {}).get(self.code, "")
                     tokens += self.phrase(clause.object, OBJECT, case, prep)
-            elif slot == "R":
-                if clause.recipient:
+                case "R" if clause.recipient:
                     tokens += self.phrase(clause.recipient, RECIPIENT, "dat", self.words["to"])
-            elif slot == "place":
-                if clause.place:
-                    prep = clause.near and self.words[clause.near]
-                    prep = prep or lexicon()[clause.place.noun]["at"][self.code]
+                case "place" if clause.place:
+                    prep = (
+                        self.words.get(clause.near) or lexicon()[clause.place.noun]["at"][self.code]
+                    )
                     tokens += self.phrase(clause.place, PLACE, "dat", prep)
-            elif slot == "adverb":
-                if clause.adverb:
+                case "adverb" if clause.adverb:
                     tokens += self.said(self.forms[clause.adverb][0], ADVERB)
-            elif slot == "time":
-                if clause.time:
-                    tokens += self.said(self.opening(self.forms[clause.time][0]), TIME)
-            elif slot in ("does", "ne", "not"):
-                if clause.negated:
-                    tokens += self.negation(slot, plural)
-            else:
-                tokens += self.said(
-                    self.verb(slot, self.forms[clause.verb], plural, clause.negated), VERB
-                )
+                case "time" if clause.time:
+                    tokens += self.said(self.forms[clause.time][0] + self.after_time, TIME)
+                case "does" if clause.negated:
+                    tokens += self.said(self.words["does"].split("|")[plural], VERB)
+                case "ne" if clause.negated:
+                    tokens += self.said("ne", NOT)
+                case "not" if clause.negated:
+                    tokens += self.said(self.words["not"], NOT)
+                case "V" | "particle" | "particle+V":
+                    forms = self.forms[clause.verb]
+                    tokens += self.said(self.verb(slot, forms, plural, clause.negated), VERB)
         return tokens
 
     def slots(self, kind, clause):
@@ -209,15 +208,19 @@ class Language:
         plural = None if clause.subjects else phrase.number != 1
         tokens = [*self.said(self.relative_pronoun(clause, phrase), LINK)]
         tokens += self.clause(clause, "sub", plural)
-        tokens += self.said(self.after_relative(), LINK)
+        tokens += self.said(self.after_relative, LINK)
         return shifted(tokens, RELATIVE)
 
-    def reason(self, reason, phrases, plural):
+    def reason(self, reason, phrases):
         """The clause after "because", whose pronoun refers to the phrases: "she is too tired"."""
+        plural = is_plural(phrases)
         tokens = [*self.said(self.pronoun(phrases, plural), NOUN)]
         tokens += self.said(self.words["is"].split("|")[plural], VERB)
         tokens += self.said(self.words["too"], DEGREE) if reason.too else []
         return [*tokens, *self.said(self.predicate(reason.adjective, phrases, plural), PREDICATE)]
+
+    def predicate(self, adjective, phrases, plural):
+        return self.forms[adjective][0]
 
     def phrase(self, phrase, slot, case, prep=""):
         """The tokens of a phrase, and of the garment worn."""
@@ -239,8 +242,7 @@ class Language:
         unsaid = (DET | NUM | ADJ | PREP) & ~sum(bit for words, bit in groups if words)
         tokens = []
         for words, bit in groups:
-            if words:
-                tokens += self.said(words, bit | unsaid if bit == NOUN else bit)
+            tokens += self.said(words, bit | unsaid if bit == NOUN else bit)
         return self.joined(tokens)
 
     def joined(self, tokens):
@@ -259,12 +261,3 @@ class Language:
                     word = word if follower in self.aspirated else self.before_vowels[word]
             done.append((word, mask))
         return done[::-1]
-
-    def negation(self, slot, plural):
-        return self.said(self.words["not"], NOT)
-
-    def opening(self, time):
-        return time
-
-    def after_relative(self):
-        return ""

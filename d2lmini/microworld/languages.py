@@ -2,7 +2,7 @@
 
 import functools
 
-from d2lmini.microworld.grammar import NOT, VERB, Language, kinds, lexicon
+from d2lmini.microworld.grammar import Language, kinds, lexicon
 
 
 class English(Language):
@@ -18,16 +18,8 @@ class English(Language):
         word, *particle = forms[plural or negated].split()
         return word if slot == "V" else " ".join(particle)
 
-    def negation(self, slot, plural):
-        if slot == "does":
-            return self.said(self.words["does"].split("|")[plural], VERB)
-        return super().negation(slot, plural)
-
     def pronoun(self, phrases, plural):
         return "they" if plural else lexicon()[phrases[0].noun]["pronoun"]
-
-    def predicate(self, adjective, phrases, plural):
-        return self.forms[adjective][0]
 
     def relative_pronoun(self, clause, phrase):
         if kinds(phrase.noun)[-1] != "person":
@@ -36,7 +28,7 @@ class English(Language):
 
 
 class German(Language):
-    code = "de"
+    code, after_relative = "de", ","
 
     def __init__(self):
         super().__init__()
@@ -88,26 +80,20 @@ class German(Language):
             return particle
         return forms[plural] if slot == "V" else particle + forms[plural]
 
-    def reason(self, reason, phrases, plural):
-        who, verb, *predicate = super().reason(reason, phrases, plural)
+    def reason(self, reason, phrases):
+        who, verb, *predicate = super().reason(reason, phrases)
         return [who, *predicate, verb]  # which stands last
 
     def pronoun(self, phrases, plural):
         return self.ending("pronoun", "nom", 3 if plural else self.column(phrases[0]))
 
-    def predicate(self, adjective, phrases, plural):
-        return self.forms[adjective][0]
-
     def relative_pronoun(self, clause, phrase):
         case = lexicon()[clause.verb].get("case", "acc") if clause.subjects else "nom"
         return ", " + self.ending("relative", case, self.column(phrase))
 
-    def after_relative(self):
-        return ","
-
 
 class French(Language):
-    code = "fr"
+    code, after_time = "fr", " ,"
 
     def feminine(self, phrases):
         return all(self.forms[phrase.noun][0].startswith("la ") for phrase in phrases)
@@ -141,12 +127,6 @@ class French(Language):
 
     def verb(self, slot, forms, plural, negated):
         return forms[plural]
-
-    def negation(self, slot, plural):
-        return [("ne", NOT)] if slot == "ne" else super().negation(slot, plural)
-
-    def opening(self, time):
-        return time + " ,"
 
     def pronoun(self, phrases, plural):
         return ("elle" if self.feminine(phrases) else "il") + "s" * plural

@@ -44,16 +44,13 @@ def story(world: World, random) -> list[str]:
 
 def actors(world, random, roles):
     """{role: a phrase}, all with different nouns that fit the script."""
-    while True:
+    nouns = {}
+    while not nouns or len(set(nouns.values())) < len(nouns):
         nouns = {role: pick(random, world.of_kinds(wanted)) for role, wanted in roles.items()}
-        if len(set(nouns.values())) == len(nouns):
-            break
-    cast = {}
-    for role, noun in nouns.items():
-        adjectives = world.adjectives[noun] if role != "P" else []
-        adjective = pick(random, adjectives) if adjectives and random() < 0.6 else None
-        cast[role] = Phrase(noun, adjective)
-    return cast
+    return {
+        role: Phrase(noun, world.adjective(random, noun, 0.6) if role != "P" else None)
+        for role, noun in nouns.items()
+    }
 
 
 def mention(role, known):
