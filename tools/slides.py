@@ -13,8 +13,8 @@ number of lines, that readers of the notebook do not see.
 - figure: N puts Figure N on the slide, of whichever cell: one figure may prove several sentences.
 - notes: for the lecturer.  They begin with "3 min." where a part of the lecture takes 3 minutes.
 - continue: on with the slide after notes.  skip: not in the deck.
-- On such a slide a code cell of type - adds what it puts out, not its code; with the tag
-  hide-output (it answers a prediction) as a fragment.  Cells of other types are left out; RISE
+- On such a slide a code cell of type - adds what it draws or else prints, not its code; with the
+  tag hide-output (it answers a prediction) as a fragment.  Cells of other types are left out; RISE
   shows them.  Code that is the idea stands in the marker, a fenced block of the notebook's lines.
 
 Where there is a picture it stands beside the text, or below it if it is wide.  Of its caption the
@@ -59,7 +59,7 @@ REVEAL, MATHJAX = "reveal.js@5.2.1", "mathjax@3.2.2"
 MOST_LINES, WITH_OUTPUT = 18, 21  # lines of code on a slide; lines of code and of what it prints
 TYPES = "slide|subslide|fragment|notes|skip|continue|figure"
 PART = re.compile(  # a fence, inside which nothing starts; a marker; a heading
-    rf"^(?P<fence>```|~~~).*?^(?P=fence)|^<!-- (?P<kind>{TYPES})(: (?P<said>.*?))?\s*-->\n?"
+    rf"^(?P<fence>```|~~~).*?^(?P=fence)|^<!-- (?P<kind>{TYPES})(:\s(?P<said>.*?))?\s*-->\n?"
     r"|(?<=\n)(?=## )",
     re.MULTILINE | re.DOTALL,
 )
@@ -168,9 +168,10 @@ def code_pieces(cell, kind, lecture, tell):
             tell("the quiz has no output: run the notebook")
         return
     if lecture:
-        for number, output in enumerate(outputs if kind == "-" else []):
-            hidden = "hide-output" in tags and not number
-            yield piece(new_code_cell(outputs=[cut(output)]), "fragment" if hidden else "-")
+        pieces = [new_code_cell(outputs=[cut(o)]) for o in outputs if kind == "-"]
+        pieces = list(filter(shows_picture, pieces)) or pieces
+        for number, shown in enumerate(pieces):
+            yield piece(shown, "fragment" if "hide-output" in tags and not number else "-")
         return
     pages = pages_of("" if {"view", "remove-input"} & tags else worth_showing(cell.source))
     for page in pages:
@@ -365,7 +366,7 @@ def laid_out(slide):
     columns = {"text": texts, "picture": pictures}
     if not texts and not pictures:
         columns["text"] = shown[:1]
-    look = "beside" if texts and pictures else ""
+    look = "lecture " * ("lecture" in shown[0].metadata) + "beside " * bool(texts and pictures)
     top = {"look": look} | shown[0].metadata
     piece(shown[0], "-")
     shown = [cell for column in columns.values() for cell in column]

@@ -126,7 +126,7 @@ def test_every_slide_is_whole_and_readable_and_a_lecture_is_one(deck):
             answers.nth(answer).evaluate("answer => { answer.open = false }")
         faults += [f"slide {number} ({found['first']}): {fault}" for fault in found["faults"]]
         measured.append(found)
-    if deck.path.name[:2] == "XX" or deck.path.name[:2] >= "06":
+    if deck.path.name[:2] == "01" or deck.path.name[:2] >= "06":
         faults += faults_of_lecture(measured)
     assert not faults, "\n" + "\n".join(faults)
 

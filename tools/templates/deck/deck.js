@@ -28,10 +28,17 @@ function enlarge(image) {
   image.style.width = Math.min(1.5 * width, body && !wide ? 700 : 1212, (room * width) / height) + "px";
 }
 
+// Code is as large as its longest line allows; where the notebook is cut up its pages are full.
+function enlargeCode(pre) {
+  const longest = Math.max(...pre.textContent.split("\n").map((line) => line.length));
+  pre.style.fontSize = Math.max(20, Math.min(26, 1960 / longest)) + "px";
+}
+
 window.addEventListener("load", async function () {
   await document.fonts.ready;
   // Formulas first: hidden slides have no size of their own to be measured in afterwards.
   for (const image of document.querySelectorAll(".picture img")) enlarge(image);
+  for (const pre of document.querySelectorAll(".lecture:not(.beside) pre")) enlargeCode(pre);
   await MathJax.startup.promise;
   await MathJax.typesetPromise();
   await Reveal.initialize({
