@@ -4,12 +4,16 @@ The notebooks set plt.style.use("d2lmini.course") once; this module changes no s
 """
 
 import base64
+import functools
 import html
 import io
+import warnings
 
 import matplotlib.pyplot as plt
 import torch
 from IPython.display import display
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -52,12 +56,40 @@ def image_tag(figure, address: str, alt: str) -> str:
 
 
 def png_address(figure, *, dpi: int = 144) -> str:
-    """The figure as a data: URL, on opaque white so that dark themes keep it readable."""
+    """The figure as a data: URL, on opaque white so that dark themes keep it readable.
+
+    Letters that its font lacks come from another one; a warning names those that no font has.
+    """
+    texts = figure.findobj(Text)
+    letters = {c for text in texts for c in text.get_text() if c.isprintable()}
+    families, missing = fonts_for(frozenset(letters), findfont(FontProperties()))
+    for text in texts:
+        text.set_family([*text.get_family(), *families])
+    if missing:
+        what = f"no installed font has {missing}: install one that does, such as Noto Sans CJK"
+        warnings.warn(what, stacklevel=3)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # matplotlib warns of each letter
+        figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     small = io.BytesIO()  # 256 colours look the same and take a third of the room
     Image.open(buffer).convert("RGB").quantize(256).save(small, format="png", optimize=True)
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
+
+
+@functools.cache
+def fonts_for(letters: frozenset[str], own: str) -> tuple[list[str], str]:
+    """Names of installed fonts for what the file `own` lacks, and the letters that none has."""
+    files = {f.name: f.fname for f in fontManager.ttflist if "Last Resort" not in f.name}
+    found = []
+    for name, file in (("", own), *sorted(files.items())):
+        lacking = {c for c in letters if not get_font(file).get_char_index(ord(c))}
+        if name and lacking != letters:
+            found.append(name)
+        letters = lacking
+        if not letters:
+            break
+    return found, "".join(sorted(letters))
 
 
 def heatmap(weights, *, queries=None, keys=None, title="", vmax=1.0, ax=None):
@@ -80,7 +112,7 @@ def heatmap(weights, *, queries=None, keys=None, title="", vmax=1.0, ax=None):
         if names is None:
             axis.set_major_locator(MaxNLocator(5, integer=True))
         else:
-            axis.set_ticks(range(len(names)), names)
+            axis.set_ticks(range(len(names)), names, parse_math=False)  # $ is a token, too
     if keys is not None:
         ax.tick_params(axis="x", rotation=90 if max(map(len, keys), default=0) > 2 else 0)
     ax.spines[:].set_visible(False)

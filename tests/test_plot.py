@@ -3,6 +3,7 @@ import io
 import itertools
 import re
 
+import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -77,6 +78,39 @@ def test_tokens_stand_on_both_axes():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["the", "cat"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("keys (attended to)", "queries (attending)")
     plt.close("all")
+
+
+def test_a_token_with_dollars_is_no_formula():
+    ax = plot.heatmap(torch.rand(2, 2), queries=["$$", "$x$"], keys=["$5", "a_$b$"])
+    plot.png_address(ax.figure)  # "$$" alone would raise
+    assert not any(t.get_parse_math() for t in (*ax.get_xticklabels(), *ax.get_yticklabels()))
+    plt.close("all")
+
+
+@pytest.fixture
+def bundled_fonts(monkeypatch):
+    """A machine that has matplotlib's own fonts alone."""
+    own = [f for f in plot.fontManager.ttflist if f.fname.startswith(matplotlib.get_data_path())]
+    monkeypatch.setattr(plot.fontManager, "ttflist", own)
+    plot.fonts_for.cache_clear()
+    yield
+    plot.fonts_for.cache_clear()
+    plt.close("all")
+
+
+def test_a_letter_that_the_font_lacks_comes_from_another_font(bundled_fonts, recwarn):
+    ax = plot.heatmap(torch.rand(2, 1), queries=["dog", "ᴥ"], title="ʕ•ᴥ•ʔ")
+    plot.png_address(ax.figure)
+    fonts = ax.get_yticklabels()[1].get_fontfamily()
+    assert fonts == [*plt.rcParams["font.family"], "DejaVu Serif"]
+    assert not recwarn
+
+
+def test_letters_that_no_font_has_are_named_in_one_warning(bundled_fonts, recwarn):
+    ax = plot.heatmap(torch.rand(2, 3), queries=["中国", "狗"], keys=["the", "dog", "."])
+    plot.png_address(ax.figure)
+    (warning,) = recwarn
+    assert "no installed font has 中国狗" in str(warning.message)
 
 
 def test_a_grid_has_a_row_of_titles(shown):
