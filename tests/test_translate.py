@@ -15,16 +15,19 @@ from test_seq2seq import DECODERS, small
 from test_transformer import SIZES, TRANSFORMERS, shaken
 from test_transformer import small as small_transformer
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqEncoder
 from d2lmini.text import batch_of
 from d2lmini.transformer import Transformer
 from d2lmini.translate import (
+    LiveRows,
     alignment_error_rate,
     beam,
     bleu,
     greedy,
-    likeliest,
+    greedy_batch,
     top_k,
 )
 
@@ -132,9 +135,91 @@ def test_no_sentence_gives_no_translation_and_dropout_is_off(kind, search):
     assert not model.training
 
 
+@every
+def test_sentences_that_have_ended_leave_the_batch_and_nothing_else_changes(kind):
+    model, rows = tiny(kind, 3), []
+    step, batch = model.step, batch_of(SOURCES * 2)
+
+    def counted(tokens, state):
+        rows.append(len(tokens))
+        logits, state = step(tokens, state)
+        logits[:, 2] += torch.linspace(-9, 9, len(SOURCES) * 2)[: len(tokens)]  # some end early
+        return logits, state
+
+    model.step = counted
+    with torch.no_grad():
+        words, weights = greedy_batch(LiveRows(model), *batch, 12)
+        assert rows[0] == 12 and rows[-1] < 9
+        rows.clear()
+        plain, looked = greedy_batch(model, *batch, 12)
+    assert set(rows) == {12}
+    assert plain.shape == words.shape
+    assert kind is DECODERS[0] or weights.shape == looked.shape
+
+
 def test_a_wrong_length_is_named():
     with pytest.raises(ValueError, match="max_length must be at least 1, got 0"):
         greedy(small(DECODERS[0]), SOURCES, max_length=0)
+
+
+# --- devices ---
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that says it is on `meta` and keeps its numbers here, on the CPU."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, here):
+        how = {"strides": here.stride(), "dtype": here.dtype, "device": "meta"}
+        tensor = torch.Tensor._make_wrapper_subclass(cls, here.shape, **how)
+        tensor.here = here
+        return tensor
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        """Refuse tensors of two devices, as a real one would; compute on the CPU."""
+        tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        away = any(isinstance(t, cls) for t in tensors)
+        if not all(isinstance(t, cls) == away or t.ndim == 0 for t in tensors):
+            raise RuntimeError(f"{func} of tensors on two devices")
+        kwargs = dict(kwargs or {})
+        if kwargs.get("device") is not None:
+            away = kwargs.pop("device").type == "meta"
+        args, kwargs = tree_map_only(cls, lambda t: t.here, (args, kwargs))
+        found = func(*args, **kwargs)
+        return tree_map_only(torch.Tensor, cls, found) if away else found
+
+    def tolist(self):
+        return self.here.tolist()
+
+
+class SecondDevice(TorchDispatchMode):
+    """Tensors made on `meta` are Elsewhere."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return Elsewhere.__torch_dispatch__(func, types, args, kwargs)
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+def test_a_model_on_another_device_decodes_there(search):
+    """(Not a recurrent one: torch packs its input by lengths that stay on the CPU.)"""
+    model, options = tiny(Transformer, 1), {"max_length": 9}
+    if search is top_k:
+        options["k"] = 1
+    expected = search(model, SOURCES, **options)
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    moved = Elsewhere(tensor.detach())
+                    tensors[name] = nn.Parameter(moved, False) if name != "P" else moved
+    with SecondDevice():
+        found = search(model, SOURCES, **options)
+    assert found.ids == expected.ids
+    for here, there in zip(expected.weights or [], found.weights or [], strict=True):
+        torch.testing.assert_close(there.here, here)
 
 
 # --- sampling ---
@@ -172,21 +257,6 @@ def test_words_are_drawn_by_their_probabilities_among_the_likeliest(k):
 def test_a_wrong_number_of_likeliest_words_is_named():
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         top_k(small(DECODERS[0]), SOURCES, k=0)
-
-
-SIZES_OF_SEARCH = [(1, 300), (3, 300), (4, 300), (5, 1_000), (6, 11), (3, 301), (9, 5)]
-
-
-@pytest.mark.parametrize(("k", "words"), SIZES_OF_SEARCH)
-def test_the_likeliest_words_are_those_of_a_search_of_all(k, words):
-    generator = torch.Generator().manual_seed(0)
-    for logits in [
-        torch.randn(64, words, generator=generator),
-        torch.arange(64.0 * words).view(64, words),  # all of the best in one block
-    ]:
-        found, expected = likeliest(logits, k), logits.topk(min(k, words))
-        assert torch.equal(found[0], expected.values)
-        assert torch.equal(found[1], expected.indices)
 
 
 # --- beam search ---
