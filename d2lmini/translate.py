@@ -2,7 +2,8 @@
 
 A model offers encode(source, mask) -> state and step(tokens, state) -> (logits, state), tokens
 (batch,); the state offers select(rows), and weights (batch, keys) where the model attends.
-All tensors are on the device of the model's parameters.
+All tensors are on the device of the model's parameters.  A model that can take but so many
+positions, in source or target, says how many as max_length.
 """
 
 import math
@@ -38,12 +39,32 @@ def by_length(source, batch_size):
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def batches_for(model, source, batch_size):
-    """(indices, source, mask) of each batch, on the model's device; puts it into eval mode."""
+def batches_for(model, source, max_length, batch_size):
+    """(indices, source, mask) of each batch, on the model's device; puts it into eval mode.
+
+    Raises ValueError, before the first, for a wrong size or more positions than the model has.
+    """
+    at_least_one(max_length=max_length, batch_size=batch_size)
+    positions, longest = getattr(model, "max_length", math.inf), max(map(len, source), default=0)
+    if max(max_length, longest) > positions:
+        raise ValueError(
+            f"the model has {positions} positions, too few for max_length={max_length} "
+            f"or for a source of {longest} tokens"
+        )
     model.eval()
     device = next(model.parameters(), torch.empty(0)).device  # the CPU if it has no parameters
     for rows in by_length(source, batch_size):
         yield rows, *(t.to(device) for t in batch_of([source[i] for i in rows]))
+
+
+def at_least_one(**sizes):
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")
+
+
+def undecodable(i, logit):
+    return ValueError(f"source[{i}] cannot be decoded: its next word's largest logit is {logit}")
 
 
 # --- greedy search and sampling ----------------------------------------------------------------
@@ -60,13 +81,13 @@ def greedy(
     """The most likely word at each step, until <eos> or max_length words.
 
     source: a list of ids for each sentence.  Sentences of similar length are decoded together.
-    The model is put into eval mode.  Raises ValueError if max_length is below 1.
+    The model is put into eval mode.  Raises ValueError if max_length or batch_size is below 1 or
+    max_length or a source exceeds the model's positions; and, with the number of the sentence, if
+    the largest logit of a next word is NaN or infinite.
     """
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, got {max_length}")
     ids, weights = [[] for _ in source], [None for _ in source]
-    for rows, *batch in batches_for(model, source, batch_size):
-        tokens, attended = greedy_batch(LiveRows(model), *batch, max_length)
+    for rows, *batch in batches_for(model, source, max_length, batch_size):
+        tokens, attended = greedy_batch(LiveRows(model, rows), *batch, max_length)
         for row, (i, words) in enumerate(zip(rows, tokens.tolist(), strict=True)):
             end = words.index(EOS) if EOS in words else len(words)
             ids[i] = words[:end]
@@ -96,10 +117,11 @@ class LiveRows:
     """A model that works on those sentences of a batch alone that have not ended.
 
     Once more than a fifth have ended they leave; their rows of logits and weights are zeros.
+    numbers: of the sentences, for the error if a live row's largest logit is not finite.
     """
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, model, numbers):
+        self.model, self.numbers = model, numbers
 
     def encode(self, source, mask):
         rows = torch.arange(len(source), device=source.device)
@@ -111,6 +133,9 @@ class LiveRows:
         if len(live) < 0.8 * len(rows):
             rows, inner = rows[live], inner.select(live)
         logits, inner = self.model.step(tokens[rows], inner)
+        largest = logits[:, EOS:].amax(dim=-1)
+        for row in (~largest.isfinite() & (tokens[rows] != EOS)).nonzero().flatten():
+            raise undecodable(self.numbers[rows[row]], largest[row].item())
 
         def for_all(t):
             if t is None or len(t) == len(tokens):
@@ -133,11 +158,9 @@ def top_k(
     """Draw each word from the k likeliest, by their probabilities (Fan et al. 2018).
 
     The rest is as in greedy, which is k=1.  generator, on the model's device: for the same words
-    again.  Raises ValueError if k or max_length is below 1.
-    Source: https://arxiv.org/abs/1805.04833.
+    again.  Raises ValueError if k is below 1, too.  Source: https://arxiv.org/abs/1805.04833.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    at_least_one(k=k)
     sampler = TopKSampler(model, k, generator)
     return greedy(sampler, source, max_length=max_length, batch_size=batch_size)
 
@@ -151,7 +174,7 @@ class TopKSampler(nn.Module):
     def __init__(self, model, k, generator):
         super().__init__()
         self.model, self.k, self.generator = model, k, generator
-        self.encode = model.encode
+        self.encode, self.max_length = model.encode, getattr(model, "max_length", math.inf)
 
     def step(self, tokens, state):
         logits, state = self.model.step(tokens, state)
@@ -180,44 +203,48 @@ def beam(
     A beginning that has ended keeps its place among the `width`; a better one may push it out, but
     it is not forgotten.  What has not ended after max_length words counts as it stands.
     Width 1 is greedy search.  The model is put into eval mode.
-    Raises ValueError if width or max_length is below 1.
+    A dead end, a beginning whose next words all have logit -inf, loses against any other.
+    Raises ValueError as greedy does, if a sentence has nothing but dead ends, if width is below 1,
+    or if length_penalty is not finite.
     """
-    if width < 1 or max_length < 1:
-        raise ValueError(
-            f"width and max_length must be at least 1, got width={width}, max_length={max_length}"
-        )
+    at_least_one(width=width)
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty must be finite, got {length_penalty}")
     ids, log_probs = [[] for _ in source], [0.0 for _ in source]
-    for rows, *batch in batches_for(model, source, batch_size):
-        found = beam_batch(model, *batch, width, length_penalty, max_length)
+    for rows, *batch in batches_for(model, source, max_length, batch_size):
+        found = beam_batch(model, rows, *batch, width, length_penalty, max_length)
         for i, (words, log_prob) in zip(rows, found, strict=True):
             ids[i], log_probs[i] = words, log_prob
     return Decoded(ids, None, log_probs)
 
 
-def beam_batch(model, source, mask, width, length_penalty, max_length):
-    """[(ids, log probability)], one for each source."""
+def beam_batch(model, numbers, source, mask, width, length_penalty, max_length):
+    """[(ids, log probability)], one for each source; numbers: theirs, for an error."""
     live = torch.arange(len(source), device=source.device)  # sources that are not done
     state = model.encode(source, mask).select(live.repeat_interleave(width))
     tokens_so_far = source.new_full((len(source) * width, 1), BOS)  # (live * width, length)
     ended = torch.zeros_like(tokens_so_far[:, 0], dtype=torch.bool)
     total = torch.full((len(source), width), -torch.inf, device=source.device)
     total[:, 0] = 0.0  # log probability of each beginning; all are alike at first: one is enough
-    best = [(-math.inf, [], 0.0)] * len(source)
+    best = [(-math.inf, [], -math.inf)] * len(source)  # (score, ids, log probability)
     for length in range(1, max_length + 1):
         logits, state = model.step(tokens_so_far[:, -1], state)
         logits = logits[:, EOS:].float()  # never <pad> or <bos>
         best_steps, words = logits.topk(min(width, logits.shape[1]))  # others cannot win
-        steps = best_steps - logits.logsumexp(dim=-1, keepdim=True)
-        words = (words + EOS).masked_fill(ended.unsqueeze(1), EOS)
-        steps[ended] = -torch.inf
-        steps[ended, 0] = 0.0  # a sentence that has ended stays as it is
+        norm = logits.logsumexp(dim=-1)  # (live * width,), NaN or inf where any logit is
+        for row in (~(norm < torch.inf) & ~ended).nonzero().flatten():
+            raise undecodable(numbers[live[row // width]], norm[row].item())
+        steps = best_steps - norm.unsqueeze(1)
+        steps[ended | norm.isneginf()] = -torch.inf  # a dead end leads nowhere
+        steps[ended, 0], words = 0.0, words + EOS  # what has ended stays as it is
+        words[ended] = EOS
         candidates = (total.view(-1, 1) + steps).view(len(live), -1)  # (live, width * words)
         total, places = candidates.topk(width, dim=-1)
         first = torch.arange(len(live), device=live.device).unsqueeze(1) * width
         rows = (first + places // steps.shape[1]).flatten()  # the beginnings that go on
         words = words.view(len(live), -1).gather(1, places).flatten()
         before = ended[rows]
-        ended = before | (words == EOS)
+        ended = before | (words == EOS) | total.flatten().isneginf()
         tokens_so_far = torch.cat([tokens_so_far[rows], words.unsqueeze(1)], dim=1)
         state = state.select(rows)
         new = ended & ~before if length < max_length else ~before
@@ -234,6 +261,9 @@ def beam_batch(model, source, mask, width, length_penalty, max_length):
             rows = going_on.repeat_interleave(width).nonzero().flatten()
             tokens_so_far, ended, state = tokens_so_far[rows], ended[rows], state.select(rows)
             total, live = total[going_on], live[going_on]
+    for i, (score, _, _) in zip(numbers, best, strict=True):
+        if score == -math.inf:
+            raise undecodable(i, score)
     return [(ids, log_prob) for _, ids, log_prob in best]
 
 
@@ -252,11 +282,16 @@ def bleu(
 
     hypotheses, references: one text each for every sentence, as written, not tokenised; or, with
     tokenize="none", tokens with spaces between.
-    Raises ValueError with both counts if they differ.
+    Raises TypeError for a bare string, which would be taken letter by letter, and ValueError with
+    both counts if they differ.
     Papers: Papineni et al. 2002; Post 2018, https://arxiv.org/abs/1804.08771
     """
     from sacrebleu.metrics import BLEU
 
+    if isinstance(hypotheses, str) or isinstance(references, str):
+        raise TypeError(
+            "hypotheses and references must be lists of texts, got a string: wrap it in a list"
+        )
     if len(hypotheses) != len(references) or not len(references):
         raise ValueError(
             f"every hypothesis needs one reference, got {len(hypotheses)} and {len(references)}"

@@ -148,7 +148,7 @@ def test_sentences_that_have_ended_leave_the_batch_and_nothing_else_changes(kind
 
     model.step = counted
     with torch.no_grad():
-        words, weights = greedy_batch(LiveRows(model), *batch, 12)
+        words, weights = greedy_batch(LiveRows(model, range(12)), *batch, 12)
         assert rows[0] == 12 and rows[-1] < 9
         rows.clear()
         plain, looked = greedy_batch(model, *batch, 12)
@@ -157,9 +157,122 @@ def test_sentences_that_have_ended_leave_the_batch_and_nothing_else_changes(kind
     assert kind is DECODERS[0] or weights.shape == looked.shape
 
 
-def test_a_wrong_length_is_named():
-    with pytest.raises(ValueError, match="max_length must be at least 1, got 0"):
-        greedy(small(DECODERS[0]), SOURCES, max_length=0)
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+@pytest.mark.parametrize("name", ["max_length", "batch_size"])
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_length_or_batch_below_one_is_named(search, name, size):
+    for source in (SOURCES, []):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got {size}"):
+            search(small(DECODERS[0]), source, **{name: size})
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+@pytest.mark.parametrize(("source", "max_length"), [([4], 9), ([4] * 9, 8), ([4], 100)])
+def test_too_few_positions_are_named_before_the_model_is_asked(search, source, max_length):
+    model = Transformer(source_vocab_size=11, target_vocab_size=6, max_length=8, **SIZES)
+    search(model, [[4], [4] * 8], max_length=8)
+    model.encode = None
+    with pytest.raises(ValueError, match=f"8 positions, .*{max_length} .* of {len(source)} tokens"):
+        search(model, [[4], source], max_length=max_length, batch_size=1)
+
+
+# --- logits that cannot be used ---
+
+
+class Said(NamedTuple):
+    words: torch.Tensor  # (batch, length), without <bos>
+
+    def select(self, rows):
+        return Said(self.words[rows])
+
+
+class ByHand(nn.Module):
+    """{what was said: {word: probability}}; after anything else, <eos>."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def encode(self, source, mask):
+        return Said(torch.zeros(len(source), 0, dtype=torch.long))
+
+    def step(self, tokens, state):
+        words = torch.cat([state.words, tokens.unsqueeze(1)], dim=1)
+        probabilities = torch.zeros(len(words), 6)
+        for row, (_, *said) in enumerate(words.tolist()):
+            for word, p in self.table.get(tuple(said), {2: 1.0}).items():
+                probabilities[row, word] = p
+        return probabilities.log(), Said(words)
+
+
+class Logits(nn.Module):
+    """The logits of source[i] are those of the token source[i][0]; dead ends after token 5."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def encode(self, source, mask):
+        return Said(source[:, :1])
+
+    def step(self, tokens, state):
+        logits = self.table[state.words[:, 0]].clone()
+        logits[tokens == 5] = -math.inf
+        return logits, state
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_sentence_without_a_usable_logit_is_named(search, batch_size, value):
+    table = torch.zeros(5, 6)
+    table[:, 5] = -math.inf
+    sources = [[3], [3, 3], [4], [3]]
+    search(Logits(table), sources, batch_size=batch_size, max_length=3)
+    if math.isinf(value) and value < 0:
+        table[4, 2:] = value  # <pad> and <bos>, which may not be written, are no way out
+    else:
+        table[4, 3] = value
+    with pytest.raises(ValueError, match=rf"source\[2\] cannot .* largest logit is {value}$"):
+        search(Logits(table), sources, batch_size=batch_size, max_length=3)
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 9])
+@pytest.mark.parametrize("last", [3, 100])
+def test_a_dead_end_loses_against_any_other_beginning(width, last):
+    """Token 5 is likeliest and leads nowhere; so does a sentence that has nothing else."""
+    table = torch.zeros(5, 6)
+    table[4] = torch.tensor([9.0, 9.0, -2.0, -8.0, -9.0, 5.0])
+    found = beam(Logits(table), [[4]], width=width, max_length=last, length_penalty=0.0)
+    assert found.ids == [[]]
+    assert found.log_probs == pytest.approx([table[4, 2:].log_softmax(dim=0)[0].item()])
+    with pytest.raises(ValueError, match=r"source\[0\] .* -inf$"):
+        beam(Logits(table), [[4]], width=1)
+    table[4, 2:5] = -math.inf
+    with pytest.raises(ValueError, match=r"source\[0\] .* -inf$"):
+        beam(Logits(table), [[4]], width=width)
+
+
+def test_a_table_with_a_dead_end_is_searched_as_without_it():
+    model = ByHand({(): {4: 0.6, 5: 0.4}, (4,): {}, (5,): {3: 1.0}, (5, 3): {2: 1.0}})
+    found = beam(model, [[]], width=3, length_penalty=0.0)
+    assert found.ids == [[5, 3]] and found.log_probs == pytest.approx([math.log(0.4)])
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+def test_the_logits_of_the_model_are_left_alone(search):
+    """A model may return a view of its weights."""
+    model, weights = Logits(torch.zeros(5, 6)), torch.randn(1, 6).expand(9, 6).clone()
+    before = weights.clone()
+    model.step = lambda tokens, state: (weights[: len(tokens)], state)
+    search(model, [[3], [4], [3]], max_length=4, **({"width": 3} if search is beam else {}))
+    assert torch.equal(weights, before)
+
+
+@pytest.mark.parametrize("penalty", [math.nan, math.inf, -math.inf])
+def test_a_length_penalty_that_is_not_finite_is_refused(penalty):
+    with pytest.raises(ValueError, match=f"length_penalty must be finite, got {penalty}"):
+        beam(small(DECODERS[0]), SOURCES, length_penalty=penalty)
 
 
 # --- devices ---
@@ -358,32 +471,6 @@ def test_beams_side_by_side_are_lists_of_beginnings(kind, seed, penalty, width, 
         assert found.log_probs[i] == pytest.approx(total, abs=1e-5)
 
 
-class Said(NamedTuple):
-    words: torch.Tensor  # (batch, length), without <bos>
-
-    def select(self, rows):
-        return Said(self.words[rows])
-
-
-class ByHand(nn.Module):
-    """{what was said: {word: probability}}; after anything else, <eos>."""
-
-    def __init__(self, table):
-        super().__init__()
-        self.table = table
-
-    def encode(self, source, mask):
-        return Said(torch.zeros(len(source), 0, dtype=torch.long))
-
-    def step(self, tokens, state):
-        words = torch.cat([state.words, tokens.unsqueeze(1)], dim=1)
-        probabilities = torch.zeros(len(words), 6)
-        for row, (_, *said) in enumerate(words.tolist()):
-            for word, p in self.table.get(tuple(said), {2: 1.0}).items():
-                probabilities[row, word] = p
-        return probabilities.log(), Said(words)
-
-
 def test_a_sentence_that_has_ended_keeps_its_place_in_the_beam():
     """<eos> of 0.4 and 4 4 of 0.204 leave no place among two to 4 5 of 0.198, which would win."""
     quarters = dict.fromkeys((2, 3, 4, 5), 0.25)
@@ -451,11 +538,10 @@ def test_a_stronger_length_penalty_never_gives_a_shorter_sentence(kind, seed, wi
         assert all(a <= b for a, b in zip(shorter, longer, strict=True))
 
 
-@pytest.mark.parametrize(("width", "max_length"), [(0, 5), (-1, 5), (3, 0)])
-def test_a_beam_without_width_or_length_is_named(width, max_length):
-    wanted = f"must be at least 1, got width={width}, max_length={max_length}"
-    with pytest.raises(ValueError, match=wanted):
-        beam(small(DECODERS[0]), SOURCES, width=width, max_length=max_length)
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_beam_without_width_is_named(width):
+    with pytest.raises(ValueError, match=f"width must be at least 1, got {width}"):
+        beam(small(DECODERS[0]), SOURCES, width=width)
 
 
 # --- BLEU ---
@@ -490,6 +576,14 @@ def test_case_counts_unless_told_and_the_signature_says_so():
     assert bleu(["The Cat Sat On"], ["the cat sat on"]).score < 1
     lower = bleu(["The Cat Sat On"], ["the cat sat on"], lowercase=True)
     assert lower.score == pytest.approx(100) and "case:lc" in lower.signature
+
+
+@pytest.mark.parametrize(
+    "texts", [("il est calme .", "il est calme ."), (["a"], "a"), ("a", ["a"])]
+)
+def test_bleu_of_a_bare_string_is_refused(texts):
+    with pytest.raises(TypeError, match="must be lists of texts, got a string"):
+        bleu(*texts)
 
 
 def test_bleu_wants_a_reference_for_each_hypothesis():
