@@ -40,7 +40,11 @@ def save(name: str, model: nn.Module, tokenizer, card: dict, *, folder: Path = F
 
 
 def card(name: str, *, folder: Path = FOLDER) -> dict:
-    """The card of a checkpoint.  Raises CheckpointError, listing the others, if it is missing."""
+    """The card of a checkpoint.
+
+    Raises CheckpointError, with those there are, if it is missing, and if it is damaged, no JSON
+    object, or lacks a key of CARD_KEYS.
+    """
     path = folder / f"{name}.json"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.json") if ".tokenizer" not in p.name)
@@ -49,6 +53,8 @@ def card(name: str, *, folder: Path = FOLDER) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} must hold a JSON object, got {type(content).__name__}")
     missing = [key for key in CARD_KEYS if key not in content]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}")

@@ -316,6 +316,7 @@ class Transformer(nn.Module):
         super().__init__()
         sizes = {"d_model": d_model, "d_hidden": d_hidden, "num_heads": num_heads}
         sizes |= {"num_layers": num_layers, "dropout": dropout, "max_length": max_length}
+        self.max_length = max_length
         self.encoder = self.encoder_class(vocab_size=source_vocab_size, **sizes)
         self.decoder = self.decoder_class(vocab_size=target_vocab_size, **sizes)
 

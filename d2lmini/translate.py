@@ -2,10 +2,13 @@
 
 A model offers encode(source, mask) -> state and step(tokens, state) -> (logits, state), tokens
 (batch,); the state offers select(rows), and weights (batch, keys) where the model attends.
+All tensors are on the device of the model's parameters.  A model that can take but so many
+positions, in source or target, says how many as max_length.
 """
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
@@ -14,6 +17,7 @@ from torch import Tensor, nn
 from d2lmini.text import Vocabulary, batch_of
 
 PAD, BOS, EOS = Vocabulary.pad_id, Vocabulary.bos_id, Vocabulary.eos_id
+# <pad> and <bos>, the ids below <eos>, are never written: searches look at logits[:, EOS:]
 
 
 class Decoded(NamedTuple):
@@ -29,6 +33,43 @@ class Decoded(NamedTuple):
     log_probs: list[float] | None = None
 
 
+def by_length(source, batch_size):
+    """Index batches, grouped by similar length."""
+    order = sorted(range(len(source)), key=lambda i: len(source[i]))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def batches_for(model, source, max_length, batch_size):
+    """(indices, source, mask) of each batch, on the model's device; puts it into eval mode.
+
+    Raises ValueError, before the first, for a wrong size or more positions than the model has.
+    """
+    at_least_one(max_length=max_length, batch_size=batch_size)
+    positions, longest = getattr(model, "max_length", math.inf), max(map(len, source), default=0)
+    if max(max_length, longest) > positions:
+        raise ValueError(
+            f"the model has {positions} positions, too few for max_length={max_length} "
+            f"or for a source of {longest} tokens"
+        )
+    model.eval()
+    device = next(model.parameters(), torch.empty(0)).device  # the CPU if it has no parameters
+    for rows in by_length(source, batch_size):
+        yield rows, *(t.to(device) for t in batch_of([source[i] for i in rows]))
+
+
+def at_least_one(**sizes):
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")
+
+
+def undecodable(i, logit):
+    return ValueError(f"source[{i}] cannot be decoded: its next word's largest logit is {logit}")
+
+
+# --- greedy search and sampling ----------------------------------------------------------------
+
+
 @torch.no_grad()
 def greedy(
     model: nn.Module,
@@ -39,25 +80,72 @@ def greedy(
 ) -> Decoded:
     """The most likely word at each step, until <eos> or max_length words.
 
-    source: a list of ids for each sentence.  Sentences of like length are decoded together.
-    The model is put into eval mode.  Raises ValueError if max_length is below 1.
+    source: a list of ids for each sentence.  Sentences of similar length are decoded together.
+    The model is put into eval mode.  Raises ValueError if max_length or batch_size is below 1 or
+    max_length or a source exceeds the model's positions; and, with the number of the sentence, if
+    the largest logit of a next word is NaN or infinite.
     """
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, got {max_length}")
-    model.eval()
     ids, weights = [[] for _ in source], [None for _ in source]
-    for rows in by_length(source, batch_size):
-        said, looked = greedy_batch(model, [source[i] for i in rows], max_length)
-        for place, i in enumerate(rows):
-            words = said[place].tolist()
+    for rows, *batch in batches_for(model, source, max_length, batch_size):
+        tokens, attended = greedy_batch(LiveRows(model, rows), *batch, max_length)
+        for row, (i, words) in enumerate(zip(rows, tokens.tolist(), strict=True)):
             end = words.index(EOS) if EOS in words else len(words)
             ids[i] = words[:end]
-            if looked is not None:
-                weights[i] = looked[place, : end + 1, ..., : len(source[i])]
+            if attended is not None:
+                weights[i] = attended[row, : end + 1, ..., : len(source[i])]
     return Decoded(ids, weights if any(w is not None for w in weights) else None)
 
 
-@torch.no_grad()
+def greedy_batch(model, source, mask, max_length):
+    """The likeliest words (batch, length) and the weights (batch, length, ..., keys) or None."""
+    state = model.encode(source, mask)
+    tokens = torch.full_like(source[:, 0], BOS)  # (batch,)
+    ended = torch.zeros_like(tokens, dtype=torch.bool)
+    tokens_so_far, weights = [], []
+    while not ended.all() and len(tokens_so_far) < max_length:
+        logits, state = model.step(tokens, state)  # (batch, vocab)
+        tokens = logits[:, EOS:].argmax(dim=-1) + EOS  # never <pad> or <bos>
+        tokens = tokens.masked_fill(ended, EOS)
+        ended = ended | (tokens == EOS)
+        tokens_so_far.append(tokens)
+        weights.append(getattr(state, "weights", None))
+    attends = weights[0] is not None
+    return torch.stack(tokens_so_far, dim=1), torch.stack(weights, dim=1) if attends else None
+
+
+class LiveRows:
+    """A model that works on those sentences of a batch alone that have not ended.
+
+    Once more than a fifth have ended they leave; their rows of logits and weights are zeros.
+    numbers: of the sentences, for the error if a live row's largest logit is not finite.
+    """
+
+    def __init__(self, model, numbers):
+        self.model, self.numbers = model, numbers
+
+    def encode(self, source, mask):
+        rows = torch.arange(len(source), device=source.device)
+        return SimpleNamespace(inner=self.model.encode(source, mask), rows=rows)
+
+    def step(self, tokens, state):
+        rows, inner = state.rows, state.inner
+        live = (tokens[rows] != EOS).nonzero().flatten()
+        if len(live) < 0.8 * len(rows):
+            rows, inner = rows[live], inner.select(live)
+        logits, inner = self.model.step(tokens[rows], inner)
+        largest = logits[:, EOS:].amax(dim=-1)
+        for row in (~largest.isfinite() & (tokens[rows] != EOS)).nonzero().flatten():
+            raise undecodable(self.numbers[rows[row]], largest[row].item())
+
+        def for_all(t):
+            if t is None or len(t) == len(tokens):
+                return t
+            return t.new_zeros(len(tokens), *t.shape[1:]).index_copy(0, rows, t)
+
+        weights = for_all(getattr(inner, "weights", None))
+        return for_all(logits), SimpleNamespace(inner=inner, rows=rows, weights=weights)
+
+
 def top_k(
     model: nn.Module,
     source: Sequence[Sequence[int]],
@@ -69,75 +157,33 @@ def top_k(
 ) -> Decoded:
     """Draw each word from the k likeliest, by their probabilities (Fan et al. 2018).
 
-    The rest is as in greedy, which is k=1.  generator: for the same words again.
-    Raises ValueError if k or max_length is below 1.  Source: https://arxiv.org/abs/1805.04833.
+    The rest is as in greedy, which is k=1.  generator, on the model's device: for the same words
+    again.  Raises ValueError if k is below 1, too.  Source: https://arxiv.org/abs/1805.04833.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
-    drawing = Drawing(model, k, generator)
-    return greedy(drawing, source, max_length=max_length, batch_size=batch_size)
+    at_least_one(k=k)
+    sampler = TopKSampler(model, k, generator)
+    return greedy(sampler, source, max_length=max_length, batch_size=batch_size)
 
 
-class Drawing:
-    """A model whose likeliest word is a draw from the k likeliest.
+class TopKSampler(nn.Module):
+    """A model whose likeliest word is a draw from the k likeliest of another.
 
-    Gumbel's noise on logits makes the largest of them a draw from their softmax.
+    With Gumbel noise on the logits the largest of them is a draw from their softmax.
     """
 
     def __init__(self, model, k, generator):
+        super().__init__()
         self.model, self.k, self.generator = model, k, generator
-        self.eval, self.encode = model.eval, model.encode
+        self.encode, self.max_length = model.encode, getattr(model, "max_length", math.inf)
 
     def step(self, tokens, state):
         logits, state = self.model.step(tokens, state)
-        logits[:, [PAD, BOS]] = -torch.inf
-        best, words = likeliest(logits, self.k)
+        best, words = logits[:, EOS:].topk(min(self.k, logits.shape[1] - EOS))
         noise = -torch.empty_like(best).exponential_(generator=self.generator).log()
-        return torch.full_like(logits, -torch.inf).scatter(1, words, best + noise), state
+        return torch.full_like(logits, -torch.inf).scatter(1, words + EOS, best + noise), state
 
 
-def likeliest(logits, k, block=100):
-    """logits.topk(k) of (batch, words), all if they are fewer; of 10,000 in half the time.
-
-    The k best words are in the k blocks with the highest maxima: only those are searched.
-    """
-    size = logits.shape[1]
-    if size % block or size < k * block:
-        return logits.topk(min(k, size))
-    blocks = logits.unflatten(1, (-1, block))
-    chosen = blocks.amax(dim=-1).topk(k).indices  # (batch, k)
-    near = blocks.gather(1, chosen.unsqueeze(-1).expand(-1, -1, block)).flatten(1)
-    best, places = near.topk(k)
-    return best, chosen.gather(1, places // block) * block + places % block
-
-
-def by_length(source, batch_size):
-    """Places of the sources in batches, those of like length together."""
-    order = sorted(range(len(source)), key=lambda i: len(source[i]))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-
-
-def greedy_batch(model, source, max_length):
-    """ids (batch, length), filled up with <eos>, and weights (batch, length, ..., keys) or None.
-
-    Sentences that have ended leave the batch once they are a fifth of it.
-    """
-    size = len(source)
-    state, tokens = model.encode(*batch_of(source)), torch.full((size,), BOS)
-    rows, ended, said, looked = torch.arange(size), torch.zeros(size, dtype=torch.bool), [], []
-    while not ended.all() and len(said) < max_length:
-        if ended.float().mean() > 0.2:
-            live = (~ended).nonzero().flatten()
-            rows, tokens, ended, state = rows[live], tokens[live], ended[live], state.select(live)
-        logits, state = model.step(tokens, state)
-        logits[:, [PAD, BOS]] = -torch.inf
-        tokens = logits.argmax(dim=-1).masked_fill(ended, EOS)
-        ended = ended | (tokens == EOS)
-        said.append(torch.full((size,), EOS).index_copy(0, rows, tokens))
-        if getattr(state, "weights", None) is not None:
-            all_rows = state.weights.new_zeros(size, *state.weights.shape[1:])
-            looked.append(all_rows.index_copy(0, rows, state.weights))
-    return torch.stack(said, dim=1), torch.stack(looked, dim=1) if looked else None
+# --- beam search -------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -157,62 +203,71 @@ def beam(
     A beginning that has ended keeps its place among the `width`; a better one may push it out, but
     it is not forgotten.  What has not ended after max_length words counts as it stands.
     Width 1 is greedy search.  The model is put into eval mode.
-    Raises ValueError if width or max_length is below 1.
+    A dead end, a beginning whose next words all have logit -inf, loses against any other.
+    Raises ValueError as greedy does, if a sentence has nothing but dead ends, if width is below 1,
+    or if length_penalty is not finite.
     """
-    if width < 1 or max_length < 1:
-        raise ValueError(
-            f"width and max_length must be at least 1, got width={width}, max_length={max_length}"
-        )
-    model.eval()
+    at_least_one(width=width)
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty must be finite, got {length_penalty}")
     ids, log_probs = [[] for _ in source], [0.0 for _ in source]
-    for rows in by_length(source, batch_size):
-        found = beam_batch(model, [source[i] for i in rows], width, length_penalty, max_length)
+    for rows, *batch in batches_for(model, source, max_length, batch_size):
+        found = beam_batch(model, rows, *batch, width, length_penalty, max_length)
         for i, (words, log_prob) in zip(rows, found, strict=True):
             ids[i], log_probs[i] = words, log_prob
     return Decoded(ids, None, log_probs)
 
 
-def beam_batch(model, source, width, length_penalty, max_length):
-    """[(words, log probability)], one for each source."""
-    size = len(source)
-    first = torch.arange(size).unsqueeze(1) * width  # (batch, 1): where each source's rows begin
-    state = model.encode(*batch_of(source)).select(torch.arange(size).repeat_interleave(width))
-    said = torch.full((size * width, 1), BOS)  # (batch * width, length)
-    total = torch.full((size, width), -torch.inf)  # log probability of each beginning
-    total[:, 0] = 0.0  # all are alike at first: one is enough
-    ended = torch.zeros(size * width, dtype=torch.bool)
-    numbers = torch.arange(size)  # of the sentences that are not done
-    best = [(-math.inf, [], 0.0) for _ in source]
+def beam_batch(model, numbers, source, mask, width, length_penalty, max_length):
+    """[(ids, log probability)], one for each source; numbers: theirs, for an error."""
+    live = torch.arange(len(source), device=source.device)  # sources that are not done
+    state = model.encode(source, mask).select(live.repeat_interleave(width))
+    tokens_so_far = source.new_full((len(source) * width, 1), BOS)  # (live * width, length)
+    ended = torch.zeros_like(tokens_so_far[:, 0], dtype=torch.bool)
+    total = torch.full((len(source), width), -torch.inf, device=source.device)
+    total[:, 0] = 0.0  # log probability of each beginning; all are alike at first: one is enough
+    best = [(-math.inf, [], -math.inf)] * len(source)  # (score, ids, log probability)
     for length in range(1, max_length + 1):
-        logits, state = model.step(said[:, -1], state)
-        logits[:, [PAD, BOS]] = -torch.inf
-        best_steps, words = likeliest(logits.float(), width)  # others cannot win
-        steps = best_steps - logits.float().logsumexp(dim=-1, keepdim=True)
-        steps[ended], words[ended] = -torch.inf, EOS
-        steps[ended, 0] = 0.0  # a sentence that has ended stays as it is
-        candidates = (total.view(-1, 1) + steps).view(len(numbers), -1)  # (batch, width * width)
+        logits, state = model.step(tokens_so_far[:, -1], state)
+        logits = logits[:, EOS:].float()  # never <pad> or <bos>
+        best_steps, words = logits.topk(min(width, logits.shape[1]))  # others cannot win
+        norm = logits.logsumexp(dim=-1)  # (live * width,), NaN or inf where any logit is
+        for row in (~(norm < torch.inf) & ~ended).nonzero().flatten():
+            raise undecodable(numbers[live[row // width]], norm[row].item())
+        steps = best_steps - norm.unsqueeze(1)
+        steps[ended | norm.isneginf()] = -torch.inf  # a dead end leads nowhere
+        steps[ended, 0], words = 0.0, words + EOS  # what has ended stays as it is
+        words[ended] = EOS
+        candidates = (total.view(-1, 1) + steps).view(len(live), -1)  # (live, width * words)
         total, places = candidates.topk(width, dim=-1)
-        rows = (first + places // steps.shape[1]).flatten()
-        words = words.view(len(numbers), -1).gather(1, places).flatten()
+        first = torch.arange(len(live), device=live.device).unsqueeze(1) * width
+        rows = (first + places // steps.shape[1]).flatten()  # the beginnings that go on
+        words = words.view(len(live), -1).gather(1, places).flatten()
         before = ended[rows]
-        ended = before | (words == EOS)
-        said, state = torch.cat([said[rows], words.unsqueeze(1)], dim=1), state.select(rows)
+        ended = before | (words == EOS) | total.flatten().isneginf()
+        tokens_so_far = torch.cat([tokens_so_far[rows], words.unsqueeze(1)], dim=1)
+        state = state.select(rows)
         new = ended & ~before if length < max_length else ~before
         for row in new.nonzero().flatten().tolist():
-            log_prob = total.flatten()[row].item()
+            log_prob, i = total.flatten()[row].item(), live[row // width].item()
             score = log_prob / ((5 + length) / 6) ** length_penalty
-            number = numbers[row // width]
-            if score > best[number][0]:
-                sentence = [word for word in said[row, 1:].tolist() if word != EOS]
-                best[number] = (score, sentence, log_prob)
-        live = ~ended.view(-1, width).all(dim=1)
-        if not live.any():
+            if score > best[i][0]:
+                ids = [word for word in tokens_so_far[row, 1:].tolist() if word != EOS]
+                best[i] = (score, ids, log_prob)
+        going_on = ~ended.view(-1, width).all(dim=1)
+        if not going_on.any():
             break
-        if live.float().mean() < 0.8:  # those that are done leave the batch
-            rows = live.repeat_interleave(width).nonzero().flatten()
-            said, ended, state = said[rows], ended[rows], state.select(rows)
-            total, numbers, first = total[live], numbers[live], first[: int(live.sum())]
-    return [(sentence, log_prob) for _, sentence, log_prob in best]
+        if going_on.float().mean() < 0.8:  # those that are done leave the batch
+            rows = going_on.repeat_interleave(width).nonzero().flatten()
+            tokens_so_far, ended, state = tokens_so_far[rows], ended[rows], state.select(rows)
+            total, live = total[going_on], live[going_on]
+    for i, (score, _, _) in zip(numbers, best, strict=True):
+        if score == -math.inf:
+            raise undecodable(i, score)
+    return [(ids, log_prob) for _, ids, log_prob in best]
+
+
+# --- measures ----------------------------------------------------------------------------------
 
 
 def bleu(
@@ -227,11 +282,16 @@ def bleu(
 
     hypotheses, references: one text each for every sentence, as written, not tokenised; or, with
     tokenize="none", tokens with spaces between.
-    Raises ValueError with both counts if they differ.
+    Raises TypeError for a bare string, which would be taken letter by letter, and ValueError with
+    both counts if they differ.
     Papers: Papineni et al. 2002; Post 2018, https://arxiv.org/abs/1804.08771
     """
     from sacrebleu.metrics import BLEU
 
+    if isinstance(hypotheses, str) or isinstance(references, str):
+        raise TypeError(
+            "hypotheses and references must be lists of texts, got a string: wrap it in a list"
+        )
     if len(hypotheses) != len(references) or not len(references):
         raise ValueError(
             f"every hypothesis needs one reference, got {len(hypotheses)} and {len(references)}"

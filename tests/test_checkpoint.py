@@ -100,3 +100,10 @@ def test_a_missing_or_damaged_card_is_named(stored):
         checkpoint.card("tiny", folder=folder)
     with pytest.raises(CheckpointError, match=r"there is no .*none\.safetensors"):
         checkpoint.load("none", Tied(), folder=folder)
+
+
+@pytest.mark.parametrize("content", ["3", "null", "[]", '"name"'])
+def test_a_card_that_is_no_object_is_refused(tmp_path, content):
+    (tmp_path / "tiny.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"tiny\.json must hold a JSON object, got"):
+        checkpoint.card("tiny", folder=tmp_path)

@@ -15,16 +15,19 @@ from test_seq2seq import DECODERS, small
 from test_transformer import SIZES, TRANSFORMERS, shaken
 from test_transformer import small as small_transformer
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from d2lmini.seq2seq import Seq2Seq, Seq2SeqEncoder
 from d2lmini.text import batch_of
 from d2lmini.transformer import Transformer
 from d2lmini.translate import (
+    LiveRows,
     alignment_error_rate,
     beam,
     bleu,
     greedy,
-    likeliest,
+    greedy_batch,
     top_k,
 )
 
@@ -132,9 +135,204 @@ def test_no_sentence_gives_no_translation_and_dropout_is_off(kind, search):
     assert not model.training
 
 
-def test_a_wrong_length_is_named():
-    with pytest.raises(ValueError, match="max_length must be at least 1, got 0"):
-        greedy(small(DECODERS[0]), SOURCES, max_length=0)
+@every
+def test_sentences_that_have_ended_leave_the_batch_and_nothing_else_changes(kind):
+    model, rows = tiny(kind, 3), []
+    step, batch = model.step, batch_of(SOURCES * 2)
+
+    def counted(tokens, state):
+        rows.append(len(tokens))
+        logits, state = step(tokens, state)
+        logits[:, 2] += torch.linspace(-9, 9, len(SOURCES) * 2)[: len(tokens)]  # some end early
+        return logits, state
+
+    model.step = counted
+    with torch.no_grad():
+        words, weights = greedy_batch(LiveRows(model, range(12)), *batch, 12)
+        assert rows[0] == 12 and rows[-1] < 9
+        rows.clear()
+        plain, looked = greedy_batch(model, *batch, 12)
+    assert set(rows) == {12}
+    assert plain.shape == words.shape
+    assert kind is DECODERS[0] or weights.shape == looked.shape
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+@pytest.mark.parametrize("name", ["max_length", "batch_size"])
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_length_or_batch_below_one_is_named(search, name, size):
+    for source in (SOURCES, []):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got {size}"):
+            search(small(DECODERS[0]), source, **{name: size})
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+@pytest.mark.parametrize(("source", "max_length"), [([4], 9), ([4] * 9, 8), ([4], 100)])
+def test_too_few_positions_are_named_before_the_model_is_asked(search, source, max_length):
+    model = Transformer(source_vocab_size=11, target_vocab_size=6, max_length=8, **SIZES)
+    search(model, [[4], [4] * 8], max_length=8)
+    model.encode = None
+    with pytest.raises(ValueError, match=f"8 positions, .*{max_length} .* of {len(source)} tokens"):
+        search(model, [[4], source], max_length=max_length, batch_size=1)
+
+
+# --- logits that cannot be used ---
+
+
+class Said(NamedTuple):
+    words: torch.Tensor  # (batch, length), without <bos>
+
+    def select(self, rows):
+        return Said(self.words[rows])
+
+
+class ByHand(nn.Module):
+    """{what was said: {word: probability}}; after anything else, <eos>."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def encode(self, source, mask):
+        return Said(torch.zeros(len(source), 0, dtype=torch.long))
+
+    def step(self, tokens, state):
+        words = torch.cat([state.words, tokens.unsqueeze(1)], dim=1)
+        probabilities = torch.zeros(len(words), 6)
+        for row, (_, *said) in enumerate(words.tolist()):
+            for word, p in self.table.get(tuple(said), {2: 1.0}).items():
+                probabilities[row, word] = p
+        return probabilities.log(), Said(words)
+
+
+class Logits(nn.Module):
+    """The logits of source[i] are those of the token source[i][0]; dead ends after token 5."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+    def encode(self, source, mask):
+        return Said(source[:, :1])
+
+    def step(self, tokens, state):
+        logits = self.table[state.words[:, 0]].clone()
+        logits[tokens == 5] = -math.inf
+        return logits, state
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_sentence_without_a_usable_logit_is_named(search, batch_size, value):
+    table = torch.zeros(5, 6)
+    table[:, 5] = -math.inf
+    sources = [[3], [3, 3], [4], [3]]
+    search(Logits(table), sources, batch_size=batch_size, max_length=3)
+    if math.isinf(value) and value < 0:
+        table[4, 2:] = value  # <pad> and <bos>, which may not be written, are no way out
+    else:
+        table[4, 3] = value
+    with pytest.raises(ValueError, match=rf"source\[2\] cannot .* largest logit is {value}$"):
+        search(Logits(table), sources, batch_size=batch_size, max_length=3)
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 9])
+@pytest.mark.parametrize("last", [3, 100])
+def test_a_dead_end_loses_against_any_other_beginning(width, last):
+    """Token 5 is likeliest and leads nowhere; so does a sentence that has nothing else."""
+    table = torch.zeros(5, 6)
+    table[4] = torch.tensor([9.0, 9.0, -2.0, -8.0, -9.0, 5.0])
+    found = beam(Logits(table), [[4]], width=width, max_length=last, length_penalty=0.0)
+    assert found.ids == [[]]
+    assert found.log_probs == pytest.approx([table[4, 2:].log_softmax(dim=0)[0].item()])
+    with pytest.raises(ValueError, match=r"source\[0\] .* -inf$"):
+        beam(Logits(table), [[4]], width=1)
+    table[4, 2:5] = -math.inf
+    with pytest.raises(ValueError, match=r"source\[0\] .* -inf$"):
+        beam(Logits(table), [[4]], width=width)
+
+
+def test_a_table_with_a_dead_end_is_searched_as_without_it():
+    model = ByHand({(): {4: 0.6, 5: 0.4}, (4,): {}, (5,): {3: 1.0}, (5, 3): {2: 1.0}})
+    found = beam(model, [[]], width=3, length_penalty=0.0)
+    assert found.ids == [[5, 3]] and found.log_probs == pytest.approx([math.log(0.4)])
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+def test_the_logits_of_the_model_are_left_alone(search):
+    """A model may return a view of its weights."""
+    model, weights = Logits(torch.zeros(5, 6)), torch.randn(1, 6).expand(9, 6).clone()
+    before = weights.clone()
+    model.step = lambda tokens, state: (weights[: len(tokens)], state)
+    search(model, [[3], [4], [3]], max_length=4, **({"width": 3} if search is beam else {}))
+    assert torch.equal(weights, before)
+
+
+@pytest.mark.parametrize("penalty", [math.nan, math.inf, -math.inf])
+def test_a_length_penalty_that_is_not_finite_is_refused(penalty):
+    with pytest.raises(ValueError, match=f"length_penalty must be finite, got {penalty}"):
+        beam(small(DECODERS[0]), SOURCES, length_penalty=penalty)
+
+
+# --- devices ---
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that says it is on `meta` and keeps its numbers here, on the CPU."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, here):
+        how = {"strides": here.stride(), "dtype": here.dtype, "device": "meta"}
+        tensor = torch.Tensor._make_wrapper_subclass(cls, here.shape, **how)
+        tensor.here = here
+        return tensor
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        """Refuse tensors of two devices, as a real one would; compute on the CPU."""
+        tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        away = any(isinstance(t, cls) for t in tensors)
+        if not all(isinstance(t, cls) == away or t.ndim == 0 for t in tensors):
+            raise RuntimeError(f"{func} of tensors on two devices")
+        kwargs = dict(kwargs or {})
+        if kwargs.get("device") is not None:
+            away = kwargs.pop("device").type == "meta"
+        args, kwargs = tree_map_only(cls, lambda t: t.here, (args, kwargs))
+        found = func(*args, **kwargs)
+        return tree_map_only(torch.Tensor, cls, found) if away else found
+
+    def tolist(self):
+        return self.here.tolist()
+
+
+class SecondDevice(TorchDispatchMode):
+    """Tensors made on `meta` are Elsewhere."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return Elsewhere.__torch_dispatch__(func, types, args, kwargs)
+
+
+@pytest.mark.parametrize("search", [greedy, top_k, beam])
+def test_a_model_on_another_device_decodes_there(search):
+    """(Not a recurrent one: torch packs its input by lengths that stay on the CPU.)"""
+    model, options = tiny(Transformer, 1), {"max_length": 9}
+    if search is top_k:
+        options["k"] = 1
+    expected = search(model, SOURCES, **options)
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    moved = Elsewhere(tensor.detach())
+                    tensors[name] = nn.Parameter(moved, False) if name != "P" else moved
+    with SecondDevice():
+        found = search(model, SOURCES, **options)
+    assert found.ids == expected.ids
+    for here, there in zip(expected.weights or [], found.weights or [], strict=True):
+        torch.testing.assert_close(there.here, here)
 
 
 # --- sampling ---
@@ -172,21 +370,6 @@ def test_words_are_drawn_by_their_probabilities_among_the_likeliest(k):
 def test_a_wrong_number_of_likeliest_words_is_named():
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         top_k(small(DECODERS[0]), SOURCES, k=0)
-
-
-SIZES_OF_SEARCH = [(1, 300), (3, 300), (4, 300), (5, 1_000), (6, 11), (3, 301), (9, 5)]
-
-
-@pytest.mark.parametrize(("k", "words"), SIZES_OF_SEARCH)
-def test_the_likeliest_words_are_those_of_a_search_of_all(k, words):
-    generator = torch.Generator().manual_seed(0)
-    for logits in [
-        torch.randn(64, words, generator=generator),
-        torch.arange(64.0 * words).view(64, words),  # all of the best in one block
-    ]:
-        found, expected = likeliest(logits, k), logits.topk(min(k, words))
-        assert torch.equal(found[0], expected.values)
-        assert torch.equal(found[1], expected.indices)
 
 
 # --- beam search ---
@@ -288,32 +471,6 @@ def test_beams_side_by_side_are_lists_of_beginnings(kind, seed, penalty, width, 
         assert found.log_probs[i] == pytest.approx(total, abs=1e-5)
 
 
-class Said(NamedTuple):
-    words: torch.Tensor  # (batch, length), without <bos>
-
-    def select(self, rows):
-        return Said(self.words[rows])
-
-
-class ByHand(nn.Module):
-    """{what was said: {word: probability}}; after anything else, <eos>."""
-
-    def __init__(self, table):
-        super().__init__()
-        self.table = table
-
-    def encode(self, source, mask):
-        return Said(torch.zeros(len(source), 0, dtype=torch.long))
-
-    def step(self, tokens, state):
-        words = torch.cat([state.words, tokens.unsqueeze(1)], dim=1)
-        probabilities = torch.zeros(len(words), 6)
-        for row, (_, *said) in enumerate(words.tolist()):
-            for word, p in self.table.get(tuple(said), {2: 1.0}).items():
-                probabilities[row, word] = p
-        return probabilities.log(), Said(words)
-
-
 def test_a_sentence_that_has_ended_keeps_its_place_in_the_beam():
     """<eos> of 0.4 and 4 4 of 0.204 leave no place among two to 4 5 of 0.198, which would win."""
     quarters = dict.fromkeys((2, 3, 4, 5), 0.25)
@@ -381,11 +538,10 @@ def test_a_stronger_length_penalty_never_gives_a_shorter_sentence(kind, seed, wi
         assert all(a <= b for a, b in zip(shorter, longer, strict=True))
 
 
-@pytest.mark.parametrize(("width", "max_length"), [(0, 5), (-1, 5), (3, 0)])
-def test_a_beam_without_width_or_length_is_named(width, max_length):
-    wanted = f"must be at least 1, got width={width}, max_length={max_length}"
-    with pytest.raises(ValueError, match=wanted):
-        beam(small(DECODERS[0]), SOURCES, width=width, max_length=max_length)
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_beam_without_width_is_named(width):
+    with pytest.raises(ValueError, match=f"width must be at least 1, got {width}"):
+        beam(small(DECODERS[0]), SOURCES, width=width)
 
 
 # --- BLEU ---
@@ -420,6 +576,14 @@ def test_case_counts_unless_told_and_the_signature_says_so():
     assert bleu(["The Cat Sat On"], ["the cat sat on"]).score < 1
     lower = bleu(["The Cat Sat On"], ["the cat sat on"], lowercase=True)
     assert lower.score == pytest.approx(100) and "case:lc" in lower.signature
+
+
+@pytest.mark.parametrize(
+    "texts", [("il est calme .", "il est calme ."), (["a"], "a"), ("a", ["a"])]
+)
+def test_bleu_of_a_bare_string_is_refused(texts):
+    with pytest.raises(TypeError, match="must be lists of texts, got a string"):
+        bleu(*texts)
 
 
 def test_bleu_wants_a_reference_for_each_hypothesis():
