@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 FOLDER = Path(__file__).resolve().parents[1] / "data/checkpoints"
@@ -27,9 +27,7 @@ def save(name: str, model: nn.Module, tokenizer, card: dict, *, folder: Path = F
     """
     missing = [key for key in CARD_KEYS if key not in card]
     if missing or card["name"] != name:
-        raise ValueError(
-            f"the card of {name!r} lacks {missing} or has another name: {sorted(card)}"
-        )
+        raise ValueError(f"the card of {name!r} lacks {missing} or has another name")
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: t.detach().half().contiguous() for key, t in own_parameters(model).items()}
     save_file(tensors, folder / f"{name}.safetensors")
@@ -71,17 +69,15 @@ def load(name: str, model: nn.Module, *, folder: Path = FOLDER) -> nn.Module:
     if not path.is_file():
         raise CheckpointError(f"there is no {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
     faults = [f"{key} is missing" for key in wanted if key not in tensors]
-    faults += [f"{key} is not wanted" for key in tensors if key not in wanted]
-    faults += [
-        f"{key} is {tuple(tensors[key].shape)}, wanted {tuple(tensor.shape)}"
-        for key, tensor in wanted.items()
-        if key in tensors and tensors[key].shape != tensor.shape
-    ]
+    for key, tensor in tensors.items():
+        if key not in wanted:
+            faults.append(f"{key} is not wanted")
+        elif tensor.shape != wanted[key].shape:
+            faults.append(f"{key} is {tuple(tensor.shape)}, wanted {tuple(wanted[key].shape)}")
     if faults:
         raise CheckpointError(f"{path} does not fit the model: {'; '.join(faults)}")
     with torch.no_grad():
@@ -102,10 +98,8 @@ def tokenizer(name: str, *, folder: Path = FOLDER):
 
 
 def own_parameters(model: nn.Module) -> dict:
-    """{name: tensor} of parameters and buffers, each shared tensor once."""
-    found, seen = {}, set()
+    """{name: tensor} of parameters and buffers, each shared tensor once, by its first name."""
+    found = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            found[name] = tensor
-    return found
+        found.setdefault(id(tensor), (name, tensor))
+    return dict(found.values())

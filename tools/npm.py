@@ -7,7 +7,6 @@ import base64
 import hashlib
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -51,8 +50,7 @@ def package(spec: str, folder: Path = ROOT / "build/npm") -> Path:
         digest = base64.b64encode(hashlib.sha512(packed[0].read_bytes()).digest()).decode()
         if digest != SHA512.get(spec):
             raise PackageError(f"{spec} came with a sha512 that is not in tools/npm.py")
-        with tarfile.open(packed[0]) as archive:
-            archive.extractall(scratch, filter="data")
+        shutil.unpack_archive(packed[0], scratch, filter="data")
         # Only a complete folder gets the name that counts.
         (Path(scratch) / "package").rename(unpacked)
     return unpacked

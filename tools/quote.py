@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
+KINDS = (ast.ClassDef, ast.FunctionDef)
 
 
 def quote(target: str, root: Path = ROOT) -> str:
@@ -32,27 +33,20 @@ def quote(target: str, root: Path = ROOT) -> str:
     text = path.read_text(encoding="utf-8")
     node = ast.parse(text)
     for name in names:
-        kinds = (ast.ClassDef, ast.FunctionDef)
-        found = [n for n in node.body if isinstance(n, kinds) and n.name == name]
+        found = [n for n in node.body if isinstance(n, KINDS) and n.name == name]
         if not found:
             raise LookupError(f"quote:{target}: {file} does not define {name}")
         node = found[0]
     lines = text.splitlines()
     for inner in ast.walk(node):
-        shorten_docstring(inner, lines)
+        if isinstance(inner, KINDS) and ast.get_docstring(inner):
+            start, end = inner.body[0].lineno, inner.body[0].end_lineno
+            if end > start:  # lines that are cut become None
+                lines[start - 1] = lines[start - 1].rstrip() + '"""'
+                lines[start:end] = [None] * (end - start)
     first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
     kept = [line for line in lines[first - 1 : node.end_lineno] if line is not None]
     return textwrap.dedent("\n".join(kept))
-
-
-def shorten_docstring(node: ast.AST, lines: list) -> None:
-    """Replace a docstring of several lines by its first one; the lines cut become None."""
-    if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or ast.get_docstring(node) is None:
-        return
-    start, end = node.body[0].lineno, node.body[0].end_lineno
-    if end > start:
-        lines[start - 1] = lines[start - 1].rstrip() + '"""'
-        lines[start:end] = [None] * (end - start)
 
 
 def quoted_cells(notebook):
@@ -82,14 +76,14 @@ def main(arguments: list[str]) -> int:
     if arguments and not checking:
         print(__doc__)
         return 2
-    any_stale = False
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for target in refresh(path, write=not checking):
-            any_stale = True
-            print(f"{path.name}: {target} {'is stale' if checking else 'filled in'}")
-    if checking and any_stale:
-        print("run: python -m tools.quote")
-    return int(checking and any_stale)
+    stale = [
+        f"{path.name}: {target}"
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+        for target in refresh(path, write=not checking)
+    ]
+    for cell in stale:
+        print(cell, "is stale: run python -m tools.quote" if checking else "filled in")
+    return int(checking and bool(stale))
 
 
 if __name__ == "__main__":

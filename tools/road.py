@@ -17,13 +17,7 @@ HIDDEN = (3, 8)  # the words that BERT must guess
 STATIONS = [  # year, name, notebooks, which keys a query may attend to, what is new
     ("1964", "Kernel regression", "01 · 02", BAND, "near points\ncount more"),
     ("2014", "Bahdanau", "03", torch.ones(8, 12), "each word written\nlooks at all words read"),
-    (
-        "2017",
-        "Transformer",
-        "04 · 05 · 06",
-        causal_mask(12),
-        "words look at words,\nno recurrence",
-    ),
+    ("2017", "Transformer", "04 · 05 · 06", causal_mask(12), "words look at words,\nno recurrence"),
     (
         "2018",
         "BERT",
@@ -50,14 +44,8 @@ def draw():
         ax.set_title(f"{year}\n{name}", fontweight="bold")
         ax.set_xlabel(f"{new}\n\nnotebooks {notebooks}")
     axes[0].set_ylabel("queries")
-    figure.text(
-        0.5,
-        0.05,
-        r"always:   $\mathrm{output} = \mathrm{softmax}(\mathrm{score}(\mathrm{queries},\ "
-        r"\mathrm{keys}))\ \mathrm{values}$",
-        ha="center",
-        fontsize=15,
-    )
+    formula = r"output = softmax(score(queries,\ keys))\ values"
+    figure.text(0.5, 0.05, rf"always:   $\mathrm{{{formula}}}$", ha="center", fontsize=15)
     return figure
 
 

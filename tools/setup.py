@@ -6,6 +6,7 @@ Whatever goes wrong is told in one line; what pip or uv said stands in .setup.lo
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -21,15 +22,12 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "course-stamp.json"
 LOG = ROOT / ".setup.log"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-GIGABYTES = (
-    9  # on Linux .venv keeps 6, because torch 2.3.1 brings its CUDA libraries, and pip caches 3
-)
+# On Linux .venv keeps 6, because torch 2.3.1 brings its CUDA libraries, and pip caches 3.
+GIGABYTES = 9
+STEP = r"(?:Collecting|Building wheel for| ?Downloading|Installing) (\S+)"
 
 REASONS = [  # what pip and uv write -> what it means and what to do
-    (
-        r"No space left on device|os error 28",
-        "the disk is full: free {gigabytes} GB, then run it again",
-    ),
+    (r"No space left|os error 28", f"the disk is full: free {GIGABYTES} GB, then run it again"),
     (
         r"NewConnectionError|ConnectTimeout|ReadTimeout|Max retries|name resolution|ProxyError"
         r"|dns error|error sending request|Connection refused|Network is unreachable",
@@ -76,22 +74,13 @@ def require_space():
 def run(command):
     """Run pip or uv, keep its words in the log and show the package it is at."""
     with open(LOG, "a", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        count = 0
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, **pipes, text=True, errors="replace")
+        steps = itertools.count(1)
         for line in process.stdout:
             log.write(line)
-            if found := re.match(
-                r"(?:Collecting|Building wheel for| Downloading|Downloading|Installing) (\S+)",
-                line,
-            ):
-                count += 1
-                show(f"{count:4d}  {found[1].rsplit('/', 1)[-1]}")
+            if found := re.match(STEP, line):
+                show(f"{next(steps):4d}  {found[1].rsplit('/', 1)[-1]}")
     show("")
     if process.wait():
         raise SetupError(explain(LOG.read_text(encoding="utf-8", errors="replace")))
@@ -106,7 +95,7 @@ def show(text):
 def explain(words):
     for pattern, reason in REASONS:
         if found := re.search(pattern, words):
-            return reason.format(gigabytes=GIGABYTES, match=found.group(found.lastindex or 0))
+            return reason.format(match=found.group(found.lastindex or 0))
     last = [line.strip() for line in words.splitlines() if line.strip()][-1:]
     return f"the installation stopped: {' '.join(last)} (all of it: {LOG.name})"
 
@@ -115,25 +104,21 @@ def build(found, wanted):
     """Install into .venv; a new one that fails is removed, an old one stays but loses its stamp."""
     fresh = found.get("folder") != wanted["folder"]
     uv = shutil.which("uv")
-    packages = ["-r", str(ROOT / "requirements.lock"), "-e", str(ROOT)]
+    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check"]
+    if uv:
+        pip = [uv, "pip", "install", "--python", PYTHON]
     LOG.write_text("")
     if fresh:
         shutil.rmtree(VENV, ignore_errors=True)
         require_space()
-        print(
-            "Setting up .venv: once, some minutes, about 3 GB of packages ...",
-            file=sys.stderr,
-        )
+        print("Setting up .venv: once, some minutes, about 3 GB of packages ...", file=sys.stderr)
     else:
-        STAMP.write_text(json.dumps({"folder": wanted["folder"], "lock": "being updated"}))
+        STAMP.write_text(json.dumps(found | {"lock": "being updated"}))
         print("Bringing .venv up to date ...", file=sys.stderr)
     try:
         if fresh:
             create_venv(with_pip=not uv)
-        if uv:
-            run([uv, "pip", "install", "--python", str(PYTHON), *packages])
-        else:
-            run([str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *packages])
+        run([*pip, "-r", ROOT / "requirements.lock", "-e", ROOT])
         STAMP.write_text(json.dumps(wanted))
     except BaseException:  # Ctrl-C included: a half-built .venv must not stay
         if fresh:

@@ -19,10 +19,9 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 def store(path: Path) -> list[str]:
     """Run the notebook and write its file; return what is wrong, and then nothing is written."""
     notebook = nbformat.read(path, as_version=4)
-    place = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(
         notebook,
-        resources=place,
+        resources={"metadata": {"path": str(path.parent)}},
         timeout=None,
         coalesce_streams=True,  # what is printed in one go or two is stored alike
         record_timing=False,

@@ -74,19 +74,17 @@ def jupyterlab_strings(target: str = "fr") -> list[Pair]:
     and strings that nobody translated.
     Raises ValueError if no language pack for target is installed.
     """
-    packs = metadata.entry_points(group="jupyterlab.languagepack")
-    languages = {pack.name.partition("_")[0]: pack for pack in packs}
-    if target not in languages:
-        there = ", ".join(sorted(languages)) or "none"
+    installed = metadata.entry_points(group="jupyterlab.languagepack")
+    packs = {pack.name.partition("_")[0]: pack for pack in installed}
+    if target not in packs:
         raise ValueError(
-            f"target={target!r}: no such language pack of JupyterLab is installed; there is {there}"
+            f"target={target!r}: no such language pack of JupyterLab is installed; "
+            f"there is {', '.join(sorted(packs)) or 'none'}"
         )
-    pack = languages[target]
+    pack = packs[target]
     folder = resources.files(pack.value) / "locale" / pack.name / "LC_MESSAGES"
     pairs = {}  # a dict keeps the order and drops what comes twice
-    for catalogue in sorted(folder.iterdir(), key=lambda path: path.name):
-        if not catalogue.name.endswith(".json"):
-            continue
+    for catalogue in sorted(folder.glob("*.json")):
         for key, forms in json.loads(catalogue.read_text("utf-8")).items():
             if key == "":  # the catalogue's own header
                 continue
@@ -200,7 +198,7 @@ def nli(split: str) -> list[Inference]:
         return snli(split)
     rows = {}  # a dict keeps the order and drops what comes twice
     for part in known_sets()["nli"]["mixture"]:
-        found = read_part(part["set"], part["part"], variant=part["variant"])
+        found = read_part(part["set"], part["part"], part["variant"])
         rows.update(dict.fromkeys(row[:3] for row in found))  # SICK has a fourth column
     return inferences(rows)
 
@@ -214,13 +212,12 @@ def hansards() -> list[AlignedPair]:
     pairs = []
     texts, links = read_part("hansards", "sentences"), read_part("hansards", "links")
     for (text,), (line,) in zip(texts, links, strict=True):
-        source, target = text.split("|||")
-        found = [
-            (int(i) - 1, kind, int(j) - 1) for i, kind, j in re.findall(r"(\d+)([-p])(\d+)", line)
-        ]
-        sure = frozenset((i, j) for i, kind, j in found if kind == "-")
-        possible = frozenset((i, j) for i, _, j in found)
-        pairs.append(AlignedPair(source.strip(), target.strip(), sure, possible))
+        source, target = map(str.strip, text.split("|||"))
+        sure, possible = (
+            frozenset((int(i) - 1, int(j) - 1) for i, j in re.findall(rf"(\d+){kind}(\d+)", line))
+            for kind in ("-", "[-p]")
+        )
+        pairs.append(AlignedPair(source, target, sure, possible))
     return pairs
 
 
@@ -253,15 +250,15 @@ def describe(
         raise ValueError(f"no loader for a data set {name!r}: there are {', '.join(LOADERS)}")
     languages = {"source": source, "target": target} if name == "multi30k" else {}
     rows = LOADERS[name](*[split] * (split is not None), **languages)
-    if split is not None:
-        split = split_name(name, split)
-    if name == "multi30k":
-        parts = [f"{split}.{source}", f"{split}.{target}"]
-        split = f"{split}.{source}-{target}"
+    split = split and split_name(name, split)
+    if languages:
+        parts, split = [f"{split}.{source}", f"{split}.{target}"], f"{split}.{source}-{target}"
     else:
         parts = [part for part in known_sets()[name]["parts"] if split in (None, part)]
-    mixed = (name, split) == ("nli", "train")  # it has no file of its own
-    variants = {"mixture"} if mixed else {locate(name, part)[1]["variant"] for part in parts}
+    if (name, split) == ("nli", "train"):  # it has no file of its own
+        variants = {"mixture"}
+    else:
+        variants = {locate(name, part)[1]["variant"] for part in parts}
     variant = " and ".join(sorted(variants))
     sha256 = rows_sha256(map(text_columns, rows))
     return {"name": name, "split": split, "rows": len(rows), "sha256": sha256, "variant": variant}
@@ -281,13 +278,6 @@ def inferences(rows) -> list[Inference]:
 
 
 LOADERS = {
-    "multi30k": multi30k,
-    "tatoeba": tatoeba,
-    "wikitext2": wikitext2,
-    "imdb": imdb,
-    "ag_news": ag_news,
-    "snli": snli,
-    "rte": rte,
-    "nli": nli,
-    "hansards": hansards,
+    loader.__name__: loader
+    for loader in (multi30k, tatoeba, wikitext2, imdb, ag_news, snli, rte, nli, hansards)
 }

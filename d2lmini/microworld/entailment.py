@@ -76,21 +76,18 @@ def captions(world, random, said, label) -> dict[str, Clause]:
         found["place"] = said._replace(place=one_of(random, places))
     if verbs := other_verbs(world, said, label):
         found["action"] = said._replace(verb=pick(random, verbs), negated=False, place=None)
-    if said.object and not said.negated:
-        doer, thing, mutual = said.subjects[0], said.object, entries()[said.verb].get("mutual")
-        can_swap = thing.noun in world.agents[said.verb] and doer.noun in world.objects[said.verb]
-        if (
-            can_swap
-            and {"yes": "entailment", "no": "contradiction"}.get(mutual, "neutral") == label
-        ):
-            found["role"] = said._replace(subjects=(thing,), object=doer)
+    doer, thing, mutual = said.subjects[0], said.object, entries()[said.verb].get("mutual")
+    swapping_gives = {"yes": "entailment", None: "neutral", "no": "contradiction"}[mutual]
+    fit = thing and thing.noun in world.agents[said.verb] and doer.noun in world.objects[said.verb]
+    if fit and not said.negated and label == swapping_gives:
+        found["role"] = said._replace(subjects=(thing,), object=doer)
     if label == "contradiction":
         found["negation"] = said._replace(negated=not said.negated, place=None)
     return found
 
 
 def one_of(random, options):
-    """To leave something out, the option None alone, nothing is drawn."""
+    """One option, drawn; the option None alone (to leave something out) costs no draw."""
     return None if options == [None] else pick(random, options)
 
 

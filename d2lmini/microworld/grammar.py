@@ -9,7 +9,6 @@ Endings and word orders are in data/microworld/grammar.json, words in lexicon.js
 
 import functools
 import json
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,15 +117,13 @@ class Language:
 
     def __init__(self):
         grammar = json.loads((FOLDER / "grammar.json").read_text(encoding="utf-8"))
-        self.words, self.numbers = grammar["words"][self.code], grammar["numbers"][self.code]
-        self.order = {kind: order.split() for kind, order in grammar["order"][self.code].items()}
-        self.before_vowels = grammar["before_vowels"][self.code]
-        self.contractions = grammar["contractions"][self.code]
+        self.words, self.numbers, self.order, self.before_vowels, self.contractions = (
+            grammar[table][self.code]
+            for table in ("words", "numbers", "order", "before_vowels", "contractions")
+        )
         self.endings, self.middle = grammar["german_endings"], grammar["german_middle"]
         entries = {name: e for name, e in lexicon().items() if self.code in e}
         self.forms = {name: entry[self.code].split("|") for name, entry in entries.items()}
-        for forms in self.forms.values():  # a reflexive verb: se lève, s'endort
-            forms[:] = [re.sub(r"^se (?=[aeiouyhéê])", "s' ", form) for form in forms]
         self.aspirated = {
             form.split()[-1]
             for name, entry in entries.items()
@@ -149,8 +146,7 @@ class Language:
                 tokens += shifted(self.reason(second, said_of), NEXT)
             else:
                 tokens += shifted(self.clause(second, "main" if link == "and" else "sub"), NEXT)
-        if link or first.relative or first.negated:
-            tokens = self.joined(tokens)
+        tokens = self.joined(tokens)
         word, mask = tokens[0]
         tokens[0] = word[0].upper() + word[1:], mask
         tokens.append((".", END))
@@ -201,7 +197,7 @@ class Language:
 
     def slots(self, kind, clause):
         """The parts of a clause in order."""
-        return self.order[kind]
+        return self.order[kind].split()
 
     def relative(self, clause, phrase):
         """A relative clause about a phrase: "who throws the ball", "that the girl throws"."""

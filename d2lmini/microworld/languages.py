@@ -30,14 +30,6 @@ class English(Language):
 class German(Language):
     code, after_relative = "de", ","
 
-    def __init__(self):
-        super().__init__()
-        self.with_middle = {
-            (kind, middle): " ".join(order).replace("middle", parts).split()
-            for kind, order in self.order.items()
-            for middle, parts in self.middle.items()
-        }
-
     def column(self, phrase):
         """The column in the tables of endings: 0 masculine, 1 feminine, 2 neuter, 3 plural."""
         article = self.forms[phrase.noun][0].split()[0]
@@ -72,7 +64,7 @@ class German(Language):
             middle = "new object, new recipient" if new_recipient else "new object"
         else:
             middle = "new recipient" if new_recipient and clause.object else "all known"
-        return self.with_middle[kind, middle]
+        return self.order[kind].replace("middle", self.middle[middle]).split()
 
     def verb(self, slot, forms, plural, negated):
         particle = forms[2] if len(forms) > 2 else ""

@@ -6,8 +6,6 @@ from collections import defaultdict
 from d2lmini.microworld.grammar import Clause, Phrase, Reason, Sentence, is_plural, kinds
 from d2lmini.microworld.grammar import lexicon as entries
 
-SPLITS = ("train", "held-out")
-
 
 def held_out(first: str, second: str) -> bool:
     """Whether the training split leaves out this pair of words: one in eight, by a checksum."""
@@ -18,11 +16,9 @@ class World:
     """Draws scenes from one lexicon ("small", "full"); train leaves out held-out pairs."""
 
     def __init__(self, lexicon: str, split: str):
-        if lexicon not in ("small", "full") or split not in SPLITS:
-            raise ValueError(
-                f"lexicon is small or full and split is {' or '.join(SPLITS)}, "
-                f"got {lexicon!r} and {split!r}"
-            )
+        if lexicon not in ("small", "full") or split not in ("train", "held-out"):
+            wanted = "lexicon is small or full and split is train or held-out"
+            raise ValueError(f"{wanted}, got {lexicon!r} and {split!r}")
         small = lexicon == "small"
         words = {k: e for k, e in entries().items() if "en" in e and (e.get("small") or not small)}
         self.nouns, verbs, adjectives, self.adverbs, self.times = (

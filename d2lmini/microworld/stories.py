@@ -25,15 +25,16 @@ def story(world: World, random) -> list[str]:
     """A story of 4 to 8 sentences."""
     script = pick(random, scripts())
     cast = actors(world, random, script["roles"] | script.get("also", {}))
-    known, sentences, subject = set(), [], None
+    sentences, subject = [], None
     for step in script["steps"]:
         who, denied, verb, *others, optional = STEP.fullmatch(step).groups()
         if optional and random() < 0.5:
             continue
         phrases = []
         for role in (who, *others):
-            phrases.append(cast[role]._replace(**mention(role, known)) if role else None)
-            known.add(role)
+            phrases.append(cast.get(role))
+            if role:  # first "a young girl", then "the girl"
+                cast[role] = Phrase(cast[role].noun, definite=True)
         first, thing, whom, place = phrases
         clause = Clause(verb, (first,), thing, whom, place, negated=bool(denied))
         said = language("en").say(Sentence(clause))
@@ -43,21 +44,12 @@ def story(world: World, random) -> list[str]:
 
 
 def actors(world, random, roles):
-    """{role: a phrase}, all with different nouns that fit the script."""
+    """{role: a phrase}, all with different nouns that fit the script; the place P is "the park"."""
     nouns = {}
     while not nouns or len(set(nouns.values())) < len(nouns):
         nouns = {role: pick(random, world.of_kinds(wanted)) for role, wanted in roles.items()}
-    return {
-        role: Phrase(noun, world.adjective(random, noun, 0.6) if role != "P" else None)
-        for role, noun in nouns.items()
-    }
-
-
-def mention(role, known):
-    """First "a young girl", then "the girl"; places are always definite."""
-    if role in known or role == "P":
-        return {"definite": True, "adjective": None}
-    return {"definite": False}
+    place = Phrase(nouns.pop("P"), definite=True)
+    return {r: Phrase(n, world.adjective(random, n, 0.6)) for r, n in nouns.items()} | {"P": place}
 
 
 def with_pronoun(said, subject):
