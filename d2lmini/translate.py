@@ -2,8 +2,8 @@
 
 A model offers encode(source, mask) -> state and step(tokens, state) -> (logits, state), tokens
 (batch,); the state offers select(rows), and weights (batch, keys) where the model attends.
-All tensors are on the device of the model's parameters.  A model that can take but so many
-positions, in source or target, says how many as max_length.
+All tensors are on the device of the model's parameters.  A model with a limited number
+of positions, in source or target, gives it as max_length.
 """
 
 import math
