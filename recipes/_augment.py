@@ -33,19 +33,16 @@ def train_augmented(run: Run, build) -> dict:
     )
     targets, first = [], int(settings["distilled_from"] * settings["num_epochs"])
 
-    def go_on(**until):
-        def batches(epoch):
-            return epoch_batches(encoded, epoch, settings, sources, targets)
-
-        return train(run, batches, best_from=first, **until)
+    def batches(epoch):
+        return epoch_batches(encoded, epoch, settings, sources, targets)
 
     def translations_so_far():
-        go_on(until=max(1, first))
+        train(run, batches, best_from=first, until=max(1, first))
         return own_translations(run.model, encoded, settings)
 
     if not run.trial:  # its model has nothing to teach
         targets += once(run.folder / "targets.json", settings, translations_so_far)
-    return go_on()
+    return train(run, batches, best_from=first)
 
 
 def back_translations(teacher, theirs, pairs, subwords, settings):

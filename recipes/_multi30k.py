@@ -148,7 +148,6 @@ def card_of(run, name, command, history):
         model=run.model,
         arguments=run.arguments,
         history=history,
-        seed=settings["seed"],
         settings=settings,
         data={
             "name": f"multi30k {settings['source']}-{settings['target']}",

@@ -246,24 +246,20 @@ class State:
             return [], []
         with safe_open(self.path, framework="pt") as file:
             about = json.loads(file.metadata()["about"])
-        if about["settings"] != self.settings:
-            keys = {*about["settings"], *self.settings}
-            other = ", ".join(
-                f"{k} {about['settings'].get(k)!r}, not {self.settings.get(k)!r}"
-                for k in sorted(keys)
-                if about["settings"].get(k) != self.settings.get(k)
-            )
+        begun, wanted = about["settings"], self.settings
+        unlike = sorted(k for k in {*begun, *wanted} if begun.get(k) != wanted.get(k))
+        if unlike:
+            other = ", ".join(f"{k} {begun.get(k)!r}, not {wanted.get(k)!r}" for k in unlike)
             raise ValueError(
                 f"a run was begun with {other}: remove {self.path.parent}, or run with --fresh"
             )
         tensors = load_file(self.path)
-        slots = {}
-        for key, tensor in part(tensors, "optimizer.").items():
-            number, _, slot = key.partition(".")
-            slots.setdefault(int(number), {})[slot] = tensor
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        torch.set_rng_state(tensors["random"][rank])
+        torch.set_rng_state(tensors.pop("random")[rank])
+        slots = optimizer.state_dict()
+        for key, tensor in tensors.items():
+            _, number, slot = key.split(".")
+            slots["state"].setdefault(int(number), {})[slot] = tensor
+        optimizer.load_state_dict(slots)
         done = len(about["history"])
         kept = [load_file(self.weights_of(i + 1)) for i in range(done - about["kept"], done)]
         model.load_state_dict(kept[-1])
@@ -278,38 +274,26 @@ def replace(path, tensors, about=None):
     os.replace(half, path)
 
 
-def part(tensors, prefix):
-    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-
-
-def card(
-    name: str,
-    *,
-    command: str,
-    model: nn.Module,
-    arguments: dict,
-    history: dict,
-    seed: int,
-    **more,
-) -> dict:
+def card(name: str, *, command: str, model, arguments: dict, history: dict, settings: dict, **more):
     """The card of a finished run; more: data, metrics, signatures, licence.
 
     seconds: of the epochs alone, as they went on a machine that may have had other work.
     """
     parameters = sum(p.numel() for p in model.parameters())  # shared ones count once
     _, processes = join_processes()
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
     return {
         "name": name,
         "recipe": command.split()[2].replace(".", "/") + ".py",
         "command": command,
-        "seed": seed,
+        "seed": settings["seed"],
         "model": arguments,
         "parameters": parameters,
         "epochs": len(history["epochs"]),
         "history": history,
         "seconds": round(sum(epoch["seconds"] for epoch in history["epochs"])),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-        + (f", {processes} processes" if processes > 1 else ""),
+        "machine": machine + f", {processes} processes" * (processes > 1),
         "date": date.today().isoformat(),
+        "settings": settings,
         **more,
     }
