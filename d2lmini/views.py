@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 from IPython.display import display
-from ipywidgets import HTML, Layout, Output, Text, VBox
+from ipywidgets import HTML, Layout, Text, VBox
 
 from d2lmini.plot import FOLDED, figure_of, image_tag, png_address
 
@@ -81,7 +81,7 @@ def figure_page(kind: str, image: str, caption: str, carried=None, script: str =
     alive = ""
     if script:
         data = json.dumps(carried, ensure_ascii=False)
-        data = data.replace("</", r"<\/")  # a text must not end the script
+        data = data.replace("<", r"\u003c")  # no text may open or end markup
         alive = f'<script type="application/json">{data}</script><script>{script}</script>'
     return (
         f'{FOLDED}<figure class="{kind}" style="margin:0.5em 0">{image}'
@@ -102,8 +102,8 @@ def typed(
 ) -> None:
     """Display a text field and the figure draw(text); Enter draws the figure of another text.
 
-    For what must be computed anew: it needs a kernel.  Without one the figure of `value` remains;
-    tools/store.py keeps nothing else.
+    For what must be computed anew: it needs a kernel.  Without one the figure of `value` remains,
+    which is an output of its own below the field.
     draw(text) returns a matplotlib axes or figure.  If it raises ValueError (before it opens a
     figure), the error is shown as one line, and the last figure stays.
     alt(text) returns the alt text of that figure.
@@ -128,13 +128,10 @@ def text_field(page: Callable[[str], str], *, label: str, value: str, text: str)
 
     def answer(change):
         try:
-            output.outputs = shown(page(change.new))
+            figure.update({"text/html": page(change.new), "text/plain": text}, raw=True)
             problem.value = ""
         except ValueError as error:
             problem.value = f'<p role="alert" style="margin:0">{html.escape(str(error))}</p>'
-
-    def shown(content):  # unlike the widget HTML, an output runs the scripts of a page
-        return ({"output_type": "display_data", "data": {"text/html": content}, "metadata": {}},)
 
     field = Text(
         value,
@@ -143,10 +140,8 @@ def text_field(page: Callable[[str], str], *, label: str, value: str, text: str)
         style={"description_width": "initial"},
         layout=Layout(width="100%", max_width="60em"),
     )
-    problem, output, first = HTML(), Output(), page(value)
-    output.outputs = shown(first)
+    problem, first = HTML(), page(value)
     field.observe(answer, "value")
-    view = VBox([field, problem, output])
-    still = first.replace("</figcaption>", f" {WITHOUT_KERNEL}</figcaption>")
-    instead = {"text/html": still, "text/plain": text}
-    display(view._repr_mimebundle_() | instead, raw=True)
+    instead = {"text/html": f"<p>{WITHOUT_KERNEL}</p>", "text/plain": WITHOUT_KERNEL}
+    display(VBox([field, problem])._repr_mimebundle_() | instead, raw=True)
+    figure = display({"text/html": first, "text/plain": text}, raw=True, display_id=True)
