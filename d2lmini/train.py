@@ -79,11 +79,9 @@ def set_rates(optimizer, rates, factor):
 
 
 def to_device(batch, model):
-    """The batch, a tensor or a tuple (list, dict) that may hold tensors, where the model's are."""
+    """The batch, a tensor or a tuple or list that may hold tensors, where the model's are."""
     if isinstance(batch, Tensor):
         return batch.to(next(model.parameters()).device)
-    if isinstance(batch, dict):
-        return {key: to_device(part, model) for key, part in batch.items()}
     if isinstance(batch, (tuple, list)):
         parts = [to_device(part, model) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
@@ -91,10 +89,7 @@ def to_device(batch, model):
 
 
 class Shuffled:
-    """Batches that come in another order each time they are gone through.
-
-    generator: draws the order; None for torch's own.
-    """
+    """Batches in a new order, drawn with generator, each time they are gone through."""
 
     def __init__(self, batches: list, generator: torch.Generator | None = None):
         self.batches, self.generator = batches, generator

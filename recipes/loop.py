@@ -69,25 +69,15 @@ def train(
         if stopped(history[best_from:], patience):
             break
         begun = time.perf_counter()
-        losses = fit(
-            trained,
-            batches(epoch),
-            loss_fn=loss_fn,
-            optimizer=optimizer,
-            num_epochs=1,
-            schedule=lambda done, epoch=epoch: schedule((epoch + done) / num_epochs),
-            clip=clip,
-        )
+        rate = lambda done, epoch=epoch: schedule((epoch + done) / num_epochs)  # noqa: E731
+        how = {"loss_fn": loss_fn, "optimizer": optimizer, "schedule": rate, "clip": clip}
+        losses = fit(trained, batches(epoch), num_epochs=1, **how)
         model.eval()
         with torch.no_grad():
             measured = held_out(model)
-        history.append(
-            {
-                "loss": round(losses["loss"][0], 4),
-                "held_out": round(measured, 4),
-                "seconds": round(time.perf_counter() - begun, 1),
-            }
-        )
+        seconds = round(time.perf_counter() - begun, 1)
+        row = {"loss": round(losses["loss"][0], 4), "held_out": round(measured, 4)}
+        history.append(row | {"seconds": seconds})
         kept = [*kept, {key: t.detach().clone() for key, t in model.state_dict().items()}]
         kept = kept[-(average + patience) :]
         random = random_states(world)

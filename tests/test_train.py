@@ -140,10 +140,10 @@ def test_batches_that_cannot_be_gone_through_again_are_refused(batches, match):
 def test_batches_go_where_the_model_is():
     Named = namedtuple("Named", "tokens label")
     model = nn.Linear(1, 1, device="meta")
-    batch = (torch.ones(1), [Named(torch.ones(2), "a")], {"mask": torch.ones(3)}, 4)
+    batch = (torch.ones(1), [Named(torch.ones(2), "a")], 4)
     moved = to_device(batch, model)
     assert moved[0].device.type == moved[1][0].tokens.device.type == "meta"
-    assert moved[2]["mask"].device.type == "meta" and moved[1][0].label == "a" and moved[3] == 4
+    assert moved[1][0].label == "a" and moved[2] == 4
 
 
 def test_shuffled_batches_come_in_another_order_each_time():
