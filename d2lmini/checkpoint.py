@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 FOLDER = Path(__file__).resolve().parents[1] / "data/checkpoints"
 CARD_KEYS = ("name", "recipe", "command", "seed", "model", "data", "metrics", "parameters")
@@ -65,13 +65,26 @@ def load(name: str, model: nn.Module, *, folder: Path = FOLDER) -> nn.Module:
     Raises CheckpointError if the file is missing, damaged or no safetensors file (a pickle, say),
     and names each missing, unexpected or misshapen weight; the model is then unchanged.
     """
-    path, wanted = folder / f"{name}.safetensors", own_parameters(model)
+    path = folder / f"{name}.safetensors"
+    fill(own_parameters(model), read(path), path)
+    return model
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """{name: tensor} of a safetensors file.  Raises CheckpointError if it is missing or damaged."""
     if not path.is_file():
         raise CheckpointError(f"there is no {path}")
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def fill(wanted: dict[str, Tensor], tensors: dict[str, Tensor], path: Path) -> None:
+    """Copy tensors, which were read from path, into a model's own, wanted, of the same names.
+
+    Raises CheckpointError, naming each fault, before anything is copied.
+    """
     faults = [f"{key} is missing" for key in wanted if key not in tensors]
     for key, tensor in tensors.items():
         if key not in wanted:
@@ -83,7 +96,6 @@ def load(name: str, model: nn.Module, *, folder: Path = FOLDER) -> nn.Module:
     with torch.no_grad():
         for key, tensor in wanted.items():
             tensor.copy_(tensors[key])
-    return model
 
 
 def tokenizer(name: str, *, folder: Path = FOLDER):
