@@ -112,8 +112,7 @@ class TransformerEncoder(nn.Module):
     Raises ValueError for more than max_length positions.
     """
 
-    block = TransformerEncoderBlock
-    final_norm = nn.Identity  # post-norm needs none
+    block, final_norm = TransformerEncoderBlock, nn.Identity  # post-norm needs no final norm
 
     def __init__(
         self,
@@ -189,8 +188,7 @@ class TransformerDecoderBlock(nn.Module):
 
     def forward(self, x, memory, mask=None, need_weights=False):
         causal = causal_mask(x.shape[1], device=x.device)
-        x, weights, _ = self.advance(x, self.first_cache(memory), causal, mask, need_weights)
-        return x, weights
+        return self.advance(x, self.first_cache(memory), causal, mask, need_weights)[:2]
 
     def first_cache(self, memory):
         """The cache before the first target position; contiguous, for every step reads it."""
