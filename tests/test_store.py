@@ -38,10 +38,11 @@ NOISY = "import sys\nfrom tqdm import tqdm\nlist(tqdm([1]))\nprint('loud', file=
 
 
 def test_outputs_are_stored_and_of_a_widget_the_page_that_stands_for_it(stored):
-    code, ((output,), (printed,)), said = stored(TYPED, "print(6 * 7)")
+    code, ((field, figure), (printed,)), said = stored(TYPED, "print(6 * 7)")
     assert (code, printed.text) == (0, "42\n") and said.endswith("a.ipynb: stored\n")
-    assert set(output.data) == {"text/html", "text/plain"}
-    assert "<figcaption>a figure" in output.data["text/html"]
+    assert set(field.data) == set(figure.data) == {"text/html", "text/plain"}
+    assert "run this cell" in field.data["text/html"]
+    assert "<figcaption>a figure</figcaption>" in figure.data["text/html"]
 
 
 @pytest.mark.parametrize(
