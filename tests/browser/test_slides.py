@@ -52,8 +52,8 @@ MEASURE = """
   const title = slide.querySelector("h1, h2, h3, p, pre, li");
   const first = title ? title.textContent.trim().slice(0, 50) : words(slide);
   const unread = "aside, pre, mjx-container, script, label, .running";  // no text to read
-  const read = document.createTreeWalker(slide, NodeFilter.SHOW_ALL, (e) =>
-    e.nodeType == 1 && e.matches(unread) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+  const read = document.createTreeWalker(slide, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT,
+    (e) => e.matches?.(unread) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
   let text = "";
   while (read.nextNode()) text += read.currentNode.data || " ";
   return {
