@@ -142,6 +142,6 @@ def text_field(page: Callable[[str], str], *, label: str, value: str, text: str)
     )
     problem, first = HTML(), page(value)
     field.observe(answer, "value")
-    instead = {"text/html": f"<p>{WITHOUT_KERNEL}</p>", "text/plain": WITHOUT_KERNEL}
+    instead = {"text/html": f"{FOLDED}<p>{WITHOUT_KERNEL}</p>", "text/plain": WITHOUT_KERNEL}
     display(VBox([field, problem])._repr_mimebundle_() | instead, raw=True)
     figure = display({"text/html": first, "text/plain": text}, raw=True, display_id=True)
