@@ -10,12 +10,14 @@ number of lines, that readers of the notebook do not see.
 - slide: HEADLINE starts a slide of a lecture.  The headline is a sentence and says what the slide
   shows; further lines of the marker, and the text below it, are its text.
 - fragment: what follows appears at the next key press.
-- figure: N puts Figure N on the slide, of whichever cell: one figure may prove several sentences.
-- notes: for the lecturer.  They begin with "3 min." where a part of the lecture takes 3 minutes.
+- figure: N puts Figure N on the slide, from whichever cell: one figure may prove several sentences.
+- notes: for the lecturer.  Where a part begins they start with "8 min.", the time for all of it.
 - continue: on with the slide after notes.  skip: not in the deck.
-- On such a slide a code cell of type - adds what it draws or else prints, not its code; with the
-  tag hide-output (it answers a prediction) as a fragment.  Cells of other types are left out; RISE
-  shows them.  Code that is the idea stands in the marker, a fenced block of the notebook's lines.
+- A heading ## right before a slide names its part, above each of its slides.
+- A code cell of type - adds to the slide what it draws or else prints, not its code; with the tag
+  hide-output, which marks the answer to a prediction, as a fragment.  Cells of other types are left
+  out of the deck (live slides, RISE, show them).  Code that is the idea stands in a marker, as a
+  fenced block of lines that are in the notebook, with ... for what is left out between them.
 
 Where there is a picture it stands beside the text, or below it if it is wide.  Of its caption the
 first sentence is left.  Quizzes, exercises and further reading become an appendix.
