@@ -118,7 +118,7 @@ def test_a_text_that_cannot_be_drawn_is_told_in_one_line_and_the_figure_stays(ty
 def test_the_first_figure_is_an_output_of_its_own_and_a_line_says_how_to_get_the_field(typed):
     field, figure = typed.outputs
     assert WIDGET in field and WIDGET not in figure  # tools/store.py leaves it out
-    assert field["text/html"] == f"<p>{field['text/plain']}</p>"
+    assert field["text/html"] == f"{FOLDED}<p>{field['text/plain']}</p>"
     assert field["text/plain"].startswith("In JupyterLab, run this cell to type")
     assert figure["text/plain"] == "a <bar> [a bar of 0.5]"
 
