@@ -9,6 +9,7 @@ from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from d2lmini import views
+from d2lmini.plot import FOLDED
 from tools.store import WIDGET
 
 
