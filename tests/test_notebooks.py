@@ -48,11 +48,12 @@ def text_of(name):
     return "\n".join(c.source for c in NOTEBOOKS[name].cells if c.cell_type == "markdown")
 
 
-def test_there_are_notebooks_and_the_readme_links_each():
+def test_there_are_notebooks_and_the_readme_links_each_or_says_that_it_is_to_come():
     readme = (ROOT / "README.md").read_text()
     assert PATHS
     for path in PATHS:
-        assert f"(notebooks/{path.name})" in readme, path.name
+        to_come = re.search(rf"^\| {path.name[:2]} .*\| to come \|$", readme, re.MULTILINE)
+        assert f"(notebooks/{path.name})" in readme or to_come, path.name
 
 
 @every_notebook
