@@ -20,17 +20,19 @@ class CheckpointError(Exception):
     """One line: which file is wrong, what was found and what is wanted."""
 
 
-def save(name: str, model: nn.Module, tokenizer, card: dict, *, folder: Path = FOLDER) -> None:
-    """Store the weights (in half precision), the tokeniser (from tokenizers, or None) and the card.
+def save(name: str, model, tokenizer, card: dict, *, folder: Path = FOLDER) -> None:
+    """Store the weights (in half precision), the tokeniser (from tokenizers) and the card.
 
+    A comparison is a card alone: model and tokenizer are None.
     Raises ValueError if the card lacks a key of CARD_KEYS, before anything is written.
     """
     missing = [key for key in CARD_KEYS if key not in card]
     if missing or card["name"] != name:
         raise ValueError(f"the card of {name!r} lacks {missing} or has another name")
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {key: t.detach().half().contiguous() for key, t in own_parameters(model).items()}
-    save_file(tensors, folder / f"{name}.safetensors")
+    if model is not None:
+        tensors = {key: t.detach().half().contiguous() for key, t in own_parameters(model).items()}
+        save_file(tensors, folder / f"{name}.safetensors")
     if tokenizer is not None:
         tokenizer.save(str(folder / f"{name}.tokenizer.json"))
     text = json.dumps(card, indent=1, ensure_ascii=False)

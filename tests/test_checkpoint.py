@@ -107,3 +107,9 @@ def test_a_card_that_is_no_object_is_refused(tmp_path, content):
     (tmp_path / "tiny.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"tiny\.json must hold a JSON object, got"):
         checkpoint.card("tiny", folder=tmp_path)
+
+
+def test_a_comparison_is_a_card_without_weights(tmp_path):
+    checkpoint.save("tiny", None, None, CARD, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.json"]
+    assert checkpoint.card("tiny", folder=tmp_path) == CARD

@@ -470,6 +470,23 @@ def test_one_program_serves_both_directions(monkeypatch, capsys):
     assert _multi30k.read_options("multi30k_bahdanau", _multi30k.DE_EN).direction == "de-en"
 
 
+@pytest.mark.parametrize("direction", ["de-en", "en-de"])
+def test_the_transformers_card_has_the_settings_of_its_recipe(direction):
+    """and is as good as was wanted, so that a worse one is noticed"""
+    card = checkpoint.card(f"multi30k_transformer_{direction}")
+    recipe = multi30k_transformer
+    source, target = direction.split("-")
+    wanted = recipe.SETTINGS | recipe.ARGUMENTS | recipe.DIRECTIONS[direction]
+    wanted |= {"source": source, "target": target}
+    if "teacher" in wanted:
+        weights = (checkpoint.FOLDER / f"{wanted['teacher']}.safetensors").read_bytes()
+        sha256 = hashlib.sha256(weights).hexdigest()
+        wanted["teacher"] = {"name": wanted["teacher"], "sha256": sha256}
+    assert card["settings"] == wanted
+    least = {"de-en": {"bleu_greedy": 40, "bleu": 41.5}, "en-de": {"bleu_tokenised": 41}}
+    assert all(card["metrics"]["test"][key] >= value for key, value in least[direction].items())
+
+
 def test_the_transformer_of_the_recipe_has_one_table():
     sizes = {"d_model": 8, "d_hidden": 16, "num_heads": 2, "num_layers": 1, "dropout": 0.1}
     model = multi30k_transformer.build(vocab_size=20, **sizes)
