@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from d2lmini import checkpoint
-from d2lmini.data import Pair
+from d2lmini.data import DataUnavailable, Pair, describe
 from d2lmini.text import train_subwords
 from d2lmini.translate import BOS, EOS, bleu
 from recipes import _augment, _multi30k, loop, multi30k_transformer
@@ -485,6 +485,30 @@ def test_the_transformers_card_has_the_settings_of_its_recipe(direction):
     assert card["settings"] == wanted
     least = {"de-en": {"bleu_greedy": 40, "bleu": 41.5}, "en-de": {"bleu_tokenised": 41}}
     assert all(card["metrics"]["test"][key] >= value for key, value in least[direction].items())
+
+
+HOW = {
+    "bleu_greedy": {"lowercase": True},
+    "bleu": {"lowercase": True},
+    "bleu_tokenised": {"lowercase": True, "tokenize": "none"},
+    "bleu_cased": {},
+}
+TRANSLATORS = sorted(path.stem for path in checkpoint.FOLDER.glob("multi30k_*.safetensors"))
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translators_card_says_which_rows_were_read_and_how_bleu_was_counted(name):
+    card = checkpoint.card(name)
+    signatures = {key: bleu(["a"], ["a"], **HOW[key]).signature for key in card["metrics"]["test"]}
+    assert card["signatures"] == signatures
+    languages = {key: card["settings"][key] for key in ("source", "target")}
+    try:
+        found = {split: describe("multi30k", split, **languages) for split in ("train", "test")}
+    except DataUnavailable as reason:
+        pytest.skip(str(reason))
+    for split, about in found.items():
+        assert card["data"]["sha256"][split] == about["sha256"]
+        assert card["data"]["rows"][split] == about["rows"]
 
 
 def test_the_transformer_of_the_recipe_has_one_table():
