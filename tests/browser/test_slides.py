@@ -51,7 +51,7 @@ MEASURE = """
   }
   const title = slide.querySelector("h1, h2, h3, p, pre, li");
   const first = title ? title.textContent.trim().slice(0, 50) : words(slide);
-  const unread = "aside, pre, mjx-container, script, label, select, svg, .running";  // no prose
+  const unread = "aside, pre, mjx-container, script, label, select, svg, [aria-live], .running";
   const read = document.createTreeWalker(slide, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT,
     (e) => e.matches?.(unread) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
   let text = "";
