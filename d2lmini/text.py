@@ -280,10 +280,10 @@ def batch_of_texts(encodings: Sequence) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def batch_of_pairs(pairs: Sequence[tuple]) -> tuple[Tensor, Tensor, Tensor]:
-    """The same of [(first ids, second ids, ...), ...], as [CLS] first [SEP] second [SEP]."""
+    """The same of [(first ids, second ids, ...), ...]: [CLS] first [SEP], then any second [SEP]."""
     cls, sep = np.array([[Special.CLS], [Special.SEP]])
-    parts = [part for first, second, *_ in pairs for part in (cls, first, sep, second, sep)]
-    sizes = np.array([[len(pair[0]) + 2, len(pair[1]) + 1] for pair in pairs])
+    parts = [part for a, b, *_ in pairs for part in (cls, a, sep, b, sep)[: 5 if len(b) else 3]]
+    sizes = np.array([[len(a) + 2, len(b) + (len(b) > 0)] for a, b, *_ in pairs])
     places = np.arange(sizes.sum(axis=1).max())
     real = places < sizes.sum(axis=1, keepdims=True)
     tokens = np.full(real.shape, Special.PAD)

@@ -33,7 +33,7 @@ def train(
     settings: dict,
     batches: Callable[[int], list],
     loss_fn: Callable,
-    held_out: Callable[[nn.Module], float],
+    held_out: Callable[[nn.Module], float | dict],
     optimizer: torch.optim.Optimizer,
     schedule: Callable[[float], float],
     num_epochs: int,
@@ -49,8 +49,8 @@ def train(
     loss_fn, optimizer, schedule and clip are as for train.fit.
     batches(epoch): the batches of an epoch, the same each time it is asked, each a tensor or a
     tuple of tensors whose first axis torchrun may split.
-    held_out(model): what early stopping watches, the lower the better; after `patience` epochs
-    without a new best the run ends.
+    held_out(model): what early stopping watches, the lower the better, or {"held_out": that, and
+    what else the history should hold}; after `patience` epochs without a new best the run ends.
     settings: whatever makes this run what it is; a saved state with others is refused, see State.
     average: how many of the last epochs, up to the best one, are averaged.
     best_from: epochs before it are neither chosen nor count for patience; for a run whose objective
@@ -75,9 +75,10 @@ def train(
         model.eval()
         with torch.no_grad():
             measured = held_out(model)
+        measured = measured if isinstance(measured, dict) else {"held_out": measured}
+        told = {"loss": losses["loss"][0], **measured}
         seconds = round(time.perf_counter() - begun, 1)
-        row = {"loss": round(losses["loss"][0], 4), "held_out": round(measured, 4)}
-        history.append(row | {"seconds": seconds})
+        history.append({key: round(value, 4) for key, value in told.items()} | {"seconds": seconds})
         kept = [*kept, {key: t.detach().clone() for key, t in model.state_dict().items()}]
         kept = kept[-(average + patience) :]
         random = random_states(world)

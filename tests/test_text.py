@@ -543,10 +543,10 @@ def text_batch(rows=3000, vocab_size=200):
 
 def test_a_batch_has_tokens_segments_and_a_mask():
     """of pairs of ids, or of what the tokeniser encoded, which may be single texts"""
-    tokens, segments, mask = batch_of_pairs([([7, 8], np.array([9]), 1), ([7], [5])])
-    assert tokens.tolist() == [[2, 7, 8, 3, 9, 3], [2, 7, 3, 5, 3, 0]]
-    assert segments.tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]
-    assert mask.tolist() == [[[True] * 6], [[True] * 5 + [False]]]
+    tokens, segments, mask = batch_of_pairs([([7, 8], np.array([9]), 1), ([7], [5]), ([6], [])])
+    assert tokens.tolist() == [[2, 7, 8, 3, 9, 3], [2, 7, 3, 5, 3, 0], [2, 6, 3, 0, 0, 0]]
+    assert segments.tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0], [0] * 6]
+    assert mask.sum(dim=2).tolist() == [[6], [5], [3]] and mask[2, 0, :3].all()
     assert tokens.dtype == segments.dtype == torch.long
     pieces = reference_pieces()
     texts = [("a class of it", "for it"), ("it", "a list")]
