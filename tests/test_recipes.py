@@ -67,8 +67,7 @@ def command(folder, pause=0.0, processes=1, size=10, dropout=0.3):
     program.write_text(PROGRAM)
     start = [sys.executable]
     if processes > 1:
-        start += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
-        start += ["--master-port", "29517"]
+        start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return [*start, str(program), *(str(a) for a in (folder, pause, size, dropout))]
 
 
