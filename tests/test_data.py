@@ -333,6 +333,41 @@ def test_wikitext_has_the_published_number_of_words():
     assert sum(len(line.split()) for line in load("wikitext2", "train")) == 2_051_910
 
 
+def test_articles_are_lists_of_sentences_without_headings(monkeypatch):
+    lines = [
+        " ",
+        " = The <unk> = ",
+        " ",
+        " It was a sea @-@ green thing . It ",
+        " = = Uses = = ",
+        " ",
+    ]
+    lines += [' Why ? " It works . " All saw it ', " Won ; D ", " = Drawn ; L = ", " Lost ", " "]
+    lines += [" ", " = Another = ", " ", " It cost 1 @,@ 000 <unk> . ", " "]
+    monkeypatch.setattr(data, "wikitext2", lambda split: lines)
+    assert data.wikitext2_articles("train") == [
+        [
+            "It was a sea-green thing .",
+            "It",
+            'Why ? "',
+            'It works . "',
+            "All saw it",
+            "Won ; D",
+            "Lost",
+        ],
+        ["It cost 1,000 [UNK] ."],
+    ]
+
+
+@real_data
+@pytest.mark.parametrize(("split", "count"), [("train", 600), ("validation", 60), ("test", 60)])
+def test_wikitext_has_the_published_number_of_articles(split, count):
+    load("wikitext2", split)
+    articles = data.wikitext2_articles(split)
+    assert len(articles) == count and all(len(article) > 10 for article in articles)
+    assert not any(sentence.startswith("= ") for article in articles for sentence in article)
+
+
 @real_data
 def test_the_mixture_is_what_the_manifest_says_and_holds_nothing_of_the_evaluation():
     train = load("nli", "train")

@@ -147,6 +147,22 @@ def wikitext2(split: str) -> list[str]:
     return [line for (line,) in read_part("wikitext2", split_name("wikitext2", split))]
 
 
+def wikitext2_articles(split: str) -> list[list[str]]:
+    """The articles of wikitext2, each a list of sentences, for BERT: 600, 60 and 60.
+
+    A sentence ends at a lone " . ", " ! " or " ? " and the quotation mark behind it.  Headings are
+    left out; "<unk>" is written "[UNK]", and "@-@", which stood for a hyphen within a word, "-".
+    """
+    text = "\n\n" + "\n".join(map(str.strip, wikitext2(split)))
+    articles = []
+    for article in re.split(r"\n\n= [^=].* =\n\n", text)[1:]:  # within tables stands "= Won , D ="
+        article = re.sub(r" @(.)@ ", r"\1", article).replace("<unk>", "[UNK]")
+        lines = [line for line in article.split("\n") if line and not line.startswith("= ")]
+        ends = r"(?<= [.!?]) (?![\")])|(?<= [.!?] [\")]) "
+        articles.append([sentence for line in lines for sentence in re.split(ends, line)])
+    return articles
+
+
 def imdb(split: str) -> list[Labelled]:
     """Film reviews: train and test 25,000 each, half "neg", half "pos", and sorted that way.
 
