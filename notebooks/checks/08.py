@@ -151,12 +151,12 @@ right_2 = {
 # --- 3: strings of letters ---------------------------------------------------------------------
 
 
-def exercise_3(ngrams):
+def exercise_3(letter_ngrams):
     for word, n in (("where", 3), ("banana", 2), ("her", 5), ("a", 4)):
         marked = f"<{word}>"
         yield Case(
             f"{word}, n = {n}",
-            lambda word=word, n=n: texts(ngrams(word, n)),
+            lambda word=word, n=n: texts(letter_ngrams(word, n)),
             [marked[i : i + n] for i in range(len(marked) - n + 1)],
             "all of n characters, in order, the marks among them; repeated ones stay",
         )
