@@ -40,10 +40,10 @@ slides: setup  ## a deck for each notebook, in _site/slides; needs npm the first
 pdf: setup  ## the decks, and each as a PDF; needs chromium
 	$(IN_VENV) -m tools.slides --pdf
 
-bench: setup  ## side by side with d2l and torch's modules; writes benchmarks/RESULTS.md; needs Multi30k
+bench: setup  ## side by side with d2l, torch's modules and transformers; writes benchmarks/RESULTS.md; a part alone: RUN=bert
 	@test -d build/bench || ( $(IN_VENV) -m pip --version >/dev/null 2>&1 || $(IN_VENV) -m ensurepip; \
 	  $(IN_VENV) -m pip install --quiet --no-deps --target build/bench d2l==1.0.3 torchvision==0.18.1 pandas==2.2.3 pytz==2025.2 )
-	$(ALONE) PYTHONPATH=build/bench:. $(IN_VENV) -m benchmarks.run
+	$(ALONE) PYTHONPATH=build/bench:. $(IN_VENV) -m benchmarks.run $(RUN)
 
 check: setup  ## style and freshness of what is generated
 	$(IN_VENV) -m ruff check .

@@ -1,4 +1,4 @@
-"""Others' Transformers of our size, called as ours is, so that one loss trains all of them.
+"""Others' Transformers and BERTs of our size, called as ours are, so that one loss trains all.
 
 d2l 1.0.3 ships the encoder and the parts; its book builds the decoder from them in the text, and so
 does this file: its cache holds each position's inputs, which every call projects anew.  As in ours,
@@ -11,6 +11,7 @@ import math
 import torch
 from torch import nn
 
+from d2lmini import bert
 from d2lmini.attention import PositionalEncoding, causal_mask
 from d2lmini.translate import BOS
 
@@ -98,3 +99,45 @@ class D2L(nn.Module):
             logits = self.decode(tokens[-1], memory, lengths, cache)
             tokens.append(logits.argmax(dim=2))
         return torch.cat(tokens[1:], dim=1)
+
+
+class TransformersBERT(nn.Module):
+    """transformers' BertForPreTraining; in and out as our BERTModel.
+
+    masked_alone: its heads get the masked positions alone, and not all of which these are picked.
+    """
+
+    def __init__(self, *, masked_alone=False, **sizes):
+        super().__init__()
+        from transformers import BertConfig, BertForPreTraining
+
+        theirs = {bert.SIZES[name]: value for name, value in sizes.items()}
+        config = BertConfig(**theirs, attention_probs_dropout_prob=sizes["dropout"])
+        self.model, self.masked_alone = BertForPreTraining(config), masked_alone
+
+    def forward(self, tokens, segments, mask, positions):
+        rows = torch.arange(len(tokens)).unsqueeze(1)
+        if self.masked_alone:
+            x, pooled = self.model.bert(tokens, mask[:, 0], segments, return_dict=False)
+            return *self.model.cls(x[rows, positions], pooled), None
+        words, pairs = self.model(tokens, mask[:, 0], segments, return_dict=False)
+        return words[rows, positions], pairs, None
+
+
+class D2LBERT(nn.Module):
+    """d2l's BERTModel; valid lengths (batch,) in place of our mask."""
+
+    def __init__(
+        self, *, vocab_size, d_model, d_hidden, num_heads, num_layers, dropout, max_length
+    ):
+        super().__init__()
+        from d2l import torch as d2l
+
+        sizes = (d_model, d_hidden, num_heads, num_layers, dropout)
+        self.model = d2l.BERTModel(vocab_size, *sizes, max_len=max_length)
+        one = torch.zeros(1, 1, dtype=int)
+        self(one, one, torch.ones(1), one)  # gives the lazy layers their shapes
+
+    def forward(self, tokens, segments, lengths, positions):
+        _, words, pairs = self.model(tokens, segments, lengths, positions)
+        return words, pairs, None
