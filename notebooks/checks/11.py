@@ -308,7 +308,7 @@ def exercise_7(words_needed):
     for share, hint in (
         (0.2, "the is the most frequent word, twice in one sentence"),
         (0.25, "each place counts"),
-        (5 / 18, "exactly so much is enough"),
+        (5 / 19, "exactly so much is enough"),
         (0.3, "at least so much: one word is too little"),
         (0.9, "words that stand once come last"),
         (1.0, "all of them"),
