@@ -97,15 +97,6 @@ class WithoutPositions(VisionTransformer):
         self.positions = nn.Identity()
 
 
-class MeanOfPatches(VisionTransformer):
-    """The same without [cls]: the head reads the mean of the patches."""
-
-    def forward(self, images, need_weights=False):
-        x = self.project(patches_of(images, self.patch_size)) + self.positions.P[1:]
-        x, weights = run_blocks(self.blocks, x, need_weights=need_weights)
-        return self.head(self.norm(x).mean(dim=1)), weights
-
-
 class SmallConvolution(nn.Module):
     """Two layers of 3 x 3 filters and a linear layer: (batch, 8, 8) -> (batch, classes), None"""
 
@@ -268,10 +259,10 @@ ROWS = {
     "vit_shuffled": network(VisionTransformer, seen=shuffled),
     "convolution_shuffled": network(SmallConvolution, seen=shuffled),
     "vit_no_positions": network(WithoutPositions),
-    "vit_mean": network(MeanOfPatches),
     "vit_few": network(VisionTransformer, few=FEW),
     "convolution_few": network(SmallConvolution, few=FEW),
     "neighbour_few": old(nearest, few=FEW),
+    "convolution_few_shuffled": network(SmallConvolution, seen=shuffled, few=FEW),
 }
 
 
@@ -293,11 +284,13 @@ def measure_all(folder) -> tuple[dict, dict, float]:
             state["seconds"] += time.process_time() - begun
             path.write_text(json.dumps(state))
             print(run, {key: runs[run][key] for key in runs[run] if key != "cosines"}, flush=True)
-    rows = {name: [runs[f"{name} {n}"] for n in SPLITS] for name in ROWS}
+    rows = {name: [dict(runs[f"{name} {n}"]) for n in SPLITS] for name in ROWS}
+    cosines = {name: row[0].pop("cosines") for name, row in rows.items() if "cosines" in row[0]}
     rows = {
-        name: {key: [f[key] for f in found] for key in found[0]} for name, found in rows.items()
+        name: {key: [round(found[key], 4) for found in row] for key in row[0]}
+        for name, row in rows.items()
     }
-    return rows, state["seconds"]
+    return rows, cosines, state["seconds"]
 
 
 def main():
