@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import bert, transformer
+from benchmarks import bert, inference, transformer
 from benchmarks.timing import rows
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-SECTIONS = {"transformer": transformer, "bert": bert}
+SECTIONS = {"transformer": transformer, "bert": bert, "inference": inference}
 PAGE = """# Benchmarks
 
 Made by `make bench`: in turns, medians of the rounds, ratios round by round. All in one process;
