@@ -211,7 +211,7 @@ class PreNormBERTModel(BERTModel):
 
 
 class BERTClassifier(nn.Module):
-    """A pretrained encoder, its pooled [CLS], and one new layer that says which class a text has.
+    """A pretrained encoder, its pooled [CLS], and a new layer that says which class a text has.
 
     tokens, segments, mask as BERTEncoder -> logits (batch, num_classes), and weights as there
     """
