@@ -211,7 +211,7 @@ class PreNormBERTModel(BERTModel):
 
 
 class BERTClassifier(nn.Module):
-    """A pretrained encoder, its pooled [CLS], and one new layer that says which class a text has.
+    """A pretrained encoder, its pooled [CLS], and a new layer that says which class a text has.
 
     tokens, segments, mask as BERTEncoder -> logits (batch, num_classes), and weights as there
     """
@@ -226,6 +226,24 @@ class BERTClassifier(nn.Module):
     def forward(self, tokens, segments=None, mask=None, need_weights=False):
         x, weights = self.encoder(tokens, segments, mask, need_weights)
         return self.output(self.dropout(self.encoder.pool(x))), weights
+
+
+class BERTTagger(nn.Module):
+    """A pretrained encoder and one new layer, the same at every token, that says its class.
+
+    tokens, segments, mask as BERTEncoder -> logits (batch, length, num_classes), and weights
+    """
+
+    def __init__(self, encoder: BERTEncoder, *, num_classes: int, dropout: float = 0.0):
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(encoder.pooler.out_features, num_classes)
+        initialise(self.output)
+
+    def forward(self, tokens, segments=None, mask=None, need_weights=False):
+        x, weights = self.encoder(tokens, segments, mask, need_weights)
+        return self.output(self.dropout(x)), weights
 
 
 # --- public weights ----------------------------------------------------------------------------

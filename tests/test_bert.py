@@ -20,6 +20,7 @@ from d2lmini.bert import (
     BERTClassifier,
     BERTEncoder,
     BERTModel,
+    BERTTagger,
     MaskLM,
     NextSentencePred,
     PreNormBERTEncoder,
@@ -344,6 +345,23 @@ def test_a_classifier_gives_logits_and_weights_and_trains_the_pooler(encoder):
     assert all(p.grad is not None and p.grad.any() for p in model.encoder.pooler.parameters())
     model.eval()
     assert torch.equal(model(tokens, None, mask)[0], model(tokens, 0 * segments, mask)[0])
+
+
+@both_encoders
+def test_a_tagger_has_one_layer_for_every_token_and_none_for_places(encoder):
+    model = BERTTagger(encoder(**SIZES), num_classes=7, dropout=0.1).eval()
+    tokens, segments, mask, _ = batch([5, 12])
+    logits, weights = model(tokens, segments, mask, need_weights=True)
+    assert logits.shape == (2, 12, 7) and weights.shape == (2, 2, 2, 12, 12)
+    x, _ = model.encoder(tokens, segments, mask)
+    for row in range(2):
+        for place in range(12):
+            by_hand = model.output.weight @ x[row, place] + model.output.bias
+            torch.testing.assert_close(logits[row, place], by_hand)
+    alone, _ = model(tokens[:1, :5], segments[:1, :5], mask[:1, :, :5])
+    torch.testing.assert_close(alone[0], logits[0, :5])  # padding changes nothing
+    logits.square().sum().backward()
+    assert all(p.grad is None for p in model.encoder.pooler.parameters())  # it is not asked
 
 
 @both_models

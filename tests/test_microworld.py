@@ -10,8 +10,18 @@ import pytest
 import torch
 
 from d2lmini import data, microworld
-from d2lmini.microworld import inferences, stories, translations
+from d2lmini.microworld import (
+    inferences,
+    judged_captions,
+    questions,
+    rated_pairs,
+    stories,
+    tag_names,
+    tagged_captions,
+    translations,
+)
 from d2lmini.microworld.grammar import Clause, Phrase, lexicon
+from d2lmini.microworld.tasks import facts
 
 # --- captions ---
 
@@ -261,6 +271,167 @@ def test_stories_differ_and_repeat_with_their_seed():
     told = stories(200, seed=1)
     assert told == stories(200, seed=1)
     assert len(set(map(tuple, told))) > 150
+
+
+# --- gold for tasks to fine-tune on ---
+
+
+def forms(part):
+    """{word: ids of the lexicon's entries of a part of speech that it is a form of}"""
+    found = {}
+    for name, entry in lexicon().items():
+        if entry["part"] == part and "en" in entry:
+            for form in entry["en"].split("|"):
+                found.setdefault(form.split()[0], set()).add(name)
+    return found
+
+
+def test_words_have_the_tags_that_somebody_would_give_them():
+    told = tagged_captions(40, seed=3, lexicon="full")
+    pairs = [tuple(zip(caption.words, caption.tags, strict=True)) for caption in told]
+    assert pairs[0] == (
+        *[("The", "article"), ("queen", "noun"), ("with", "preposition"), ("a", "article")],
+        *[("brown", "colour"), ("bag", "container"), ("unpacks", "verb"), ("a", "article")],
+        *[("frisbee", "toy"), (".", "punctuation")],
+    )
+    assert pairs[1][2] == ("who", "pronoun") and pairs[1][9] == ("back", "particle")
+    assert pairs[3][3:5] == (("do", "auxiliary"), ("not", "negation"))
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_every_word_has_a_tag_and_a_word_of_one_entry_always_the_same(size):
+    told, tags = tagged_captions(3000, seed=1, lexicon=size), {}
+    captions = translations(3000, seed=1, lexicon=size)
+    assert [caption.words for caption in told] == [t.source_words for t in captions]
+    for words, found in told:
+        assert len(words) == len(found)
+        for word, tag in zip(words, found, strict=True):
+            tags.setdefault(word.lower(), set()).add(tag)
+    assert set().union(*tags.values()) <= {*tag_names()}
+    if size == "full":
+        assert set().union(*tags.values()) == {*tag_names()}
+    nouns_of, many = forms("nouns"), Counter(e.get("is") or n for n, e in lexicon().items())
+    others = forms("verbs").keys() | forms("adjectives").keys()
+    for word, names in nouns_of.items():
+        if word in tags and word not in others:
+            kinds = {lexicon()[name]["is"] or name for name in names}
+            assert tags[word] <= kinds | {"noun"}, word
+            assert all(many[kind] > 1 for kind in tags[word] - {"noun"})
+
+
+@pytest.mark.parametrize("split", ["train", "held-out"])
+def test_three_sentences_in_ten_have_one_word_in_the_wrong_number(split):
+    said = [t.source for t in translations(4000, seed=5, lexicon="full", split=split)]
+    told = judged_captions(4000, seed=5, lexicon="full", split=split)
+    assert 0.68 < sum(sentence.acceptable for sentence in told) / len(told) < 0.72
+    partners = {("is", "are"), ("does", "do")}
+    for entry in lexicon().values():
+        if entry["part"] in ("nouns", "verbs") and "|" in entry.get("en", ""):
+            one, other = (form.split() for form in entry["en"].split("|"))
+            partners |= {pair for pair in zip(one, other, strict=True) if len({*pair}) == 2}
+    partners |= {(b, a) for a, b in partners}
+    for right, sentence in zip(said, told, strict=True):
+        old, new = right[:-1].split(), sentence.text[:-1].split()
+        changed = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
+        assert (changed == []) == sentence.acceptable == (sentence.broken is None)
+        assert sentence.acceptable or tuple(w.strip(",").lower() for w in changed[0]) in partners
+        assert len(changed) <= 1
+    assert {sentence.broken for sentence in told} == {None, "verb", "noun"}
+
+
+def test_what_is_broken_is_no_english():
+    """Where all of a sentence is one simple clause, a few rules tell."""
+    singular = {e["en"].split("|")[0] for e in nouns() if "|" in e["en"]}
+    plural = {e["en"].split("|")[1] for e in nouns() if "|" in e["en"]} - singular
+    adjectives, verbs = forms("adjectives").keys(), [{}, {}]
+    for entry in lexicon().values():
+        if entry["part"] == "verbs":
+            for number, form in enumerate(entry["en"].split("|")):
+                verbs[number][form.split()[0]] = True
+    seen = Counter()
+    for sentence in judged_captions(12000, seed=2, lexicon="full"):
+        words = [w.lower() for w in sentence.text[:-1].split()]
+        if "," in sentence.text or {"and", "while", "because", "who", "whom"} & {*words}:
+            continue
+        first, *rest = [w for w in words if w not in adjectives]
+        if not rest or first not in ("a", "an", "two", "three", "four", "five"):
+            continue
+        noun, verb, *_ = [*rest, ""]
+        one = first in ("a", "an")
+        if noun in (singular | plural) and verb in verbs[0].keys() | verbs[1].keys():
+            right = noun in (singular if one else plural) and verb in verbs[not one]
+            seen[sentence.acceptable] += 1
+            if sentence.acceptable:
+                assert right, sentence
+            seen["told"] += not right and not sentence.acceptable
+    assert seen[True] > 300 and seen["told"] > 60
+
+
+def test_likeness_is_the_share_of_what_two_captions_say():
+    girl = Phrase("girl", "old", definite=True)
+    one = Clause("sleep", (girl,))
+    assert facts(one) == {
+        ("action", "sleep"),
+        *[("subject", fact) for fact in ("girl", "child", "person", "old", 1)],
+    }
+    child = facts(Clause("sleep", (Phrase("child"),), place=Phrase("park")))
+    assert len(facts(one) & child) == 4 and len(facts(one) | child) == 9
+    pairs = rated_pairs(3000, seed=1, lexicon="full")
+    assert all(0 <= pair.likeness <= 5 for pair in pairs)
+    same = [pair.likeness for pair in pairs if without_articles(*pair[:2])]
+    assert len(same) > 100 and {*same} == {5}
+    spread = Counter(int(pair.likeness) for pair in pairs)
+    assert all(spread[k] > 100 for k in range(6))
+    assert {"first", "second", "likeness"} == {*pairs[0]._fields} and pairs[0] != pairs[1]
+
+
+def without_articles(*texts):
+    """Whether the texts are the same but for a and the."""
+    first, second = ([w for w in t.lower().split() if w not in ("a", "an", "the")] for t in texts)
+    return first == second
+
+
+def test_a_question_is_answered_by_a_span_of_the_passage():
+    asked = questions(3000, seed=4, lexicon="full")
+    for question in asked:
+        first, last = question.span
+        assert 0 <= first <= last < len(question.words)
+        assert question.answer in question.passage
+        start = question.question.split()[0]
+        assert (
+            start
+            in {"subject": "Who What", "object": "Whom What", "place": "Where"}[
+                question.role
+            ].split()
+        ), question
+    roles = Counter(question.role for question in asked)
+    assert min(roles.values()) > 300
+    links = [q.words.index("while" if "while" in q.words else ",") for q in asked]
+    second = sum(q.span[0] > link for q, link in zip(asked, links, strict=True))
+    assert 1200 < second < 1800  # half of the questions are about the second clause
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "answer"),
+    [
+        (0, "Who prepares the delicious rice?", "four singers"),
+        (3, "What do the lazy doctors taste?", "the fresh bean"),
+        (4, "Whom do the policemen resemble?", "a singer"),
+        (5, "Where do the thirsty girls help the teacher?", "in the castle"),
+        (10, "Who comes back?", "Five strong men"),
+        (12, "Where do the three children search for the candle?", "on the beautiful balcony"),
+    ],
+)
+def test_a_question_reads_like_english(place, text, answer):
+    question = questions(20, seed=3, lexicon="full")[place]
+    assert (question.question, question.answer) == (text, answer)
+
+
+def test_the_tasks_repeat_with_their_seed_and_know_their_words():
+    for draw in (tagged_captions, judged_captions, rated_pairs, questions):
+        assert draw(20, seed=1) == draw(20, seed=1) != draw(20, seed=2)
+        with pytest.raises(ValueError, match="small or full"):
+            draw(1, lexicon="large")
 
 
 def test_generating_needs_no_torch_random_state():

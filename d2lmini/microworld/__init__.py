@@ -1,8 +1,9 @@
 """The microworld: a small generated language whose alignments and labels are exact.
 
 Captions in English, German and French with gold word alignments, pairs of sentences with gold
-inference labels, and short stories.  Nothing is downloaded; the same seed gives the same text
-everywhere, because only random.Random(seed).random() is used, which Python keeps stable.
+inference labels, short stories, and gold for four tasks to fine-tune an encoder on.  Nothing is
+downloaded; the same seed gives the same text everywhere, because only random.Random(seed).random()
+is used, which Python keeps stable.
 data/microworld/README.md explains the grammar, the logic and how to add a word.
 """
 
@@ -17,10 +18,23 @@ from d2lmini.microworld.grammar import Said, Sentence, widened
 from d2lmini.microworld.languages import language
 from d2lmini.microworld.scenes import World
 from d2lmini.microworld.stories import story
+from d2lmini.microworld.tasks import (
+    Judged,
+    Question,
+    Rated,
+    Tagged,
+    judged,
+    question,
+    rated,
+    tag_names,
+    tagged,
+)
 
 world_of = functools.cache(World)
 
 __all__ = ["LABELS", "Inference", "Translation", "inferences", "stories", "translations"]
+__all__ += ["Judged", "Question", "Rated", "Tagged", "judged_captions", "questions"]
+__all__ += ["rated_pairs", "tag_names", "tagged_captions"]
 
 
 class Translation(NamedTuple):
@@ -101,3 +115,48 @@ def stories(n: int, *, seed: int = 0, lexicon: str = "small") -> list[list[str]]
     """n stories of 4 to 8 English sentences about the same two actors."""
     world, random = world_of(lexicon, "train"), Random(seed).random
     return [story(world, random) for _ in range(n)]
+
+
+# --- tasks to fine-tune on -----------------------------------------------------------------------
+
+
+def tagged_captions(
+    n: int, *, seed: int = 0, lexicon: str = "small", split: str = "train"
+) -> list[Tagged]:
+    """n English captions as lists of words with a tag of tag_names() for each.
+
+    seed, lexicon and split as for translations: the same captions.
+    """
+    return [tagged(scene, said) for scene, said in english_captions(n, seed, lexicon, split)]
+
+
+def judged_captions(
+    n: int, *, seed: int = 0, lexicon: str = "small", split: str = "train"
+) -> list[Judged]:
+    """n English sentences of which seven in ten are acceptable; in others one agreement is broken.
+
+    The sentences are the captions of translations; what is broken is drawn apart from them.
+    """
+    random = Random(seed + 1_000_003).random
+    return [judged(random, *drawn) for drawn in english_captions(n, seed, lexicon, split)]
+
+
+def rated_pairs(n: int, *, seed: int = 0, lexicon: str = "small") -> list[Rated]:
+    """n pairs of English captions with their likeness from 0 to 5: the share of what they say that
+    both say, times five."""
+    world, random = world_of(lexicon, "train"), Random(seed).random
+    return [rated(world, random) for _ in range(n)]
+
+
+def questions(
+    n: int, *, seed: int = 0, lexicon: str = "small", split: str = "train"
+) -> list[Question]:
+    """n questions, each with a caption of two clauses and the span of it that answers."""
+    world, random = world_of(lexicon, split), Random(seed).random
+    return [question(world, random) for _ in range(n)]
+
+
+def english_captions(n, seed, lexicon, split):
+    """(scene, its English) of the captions that translations gives."""
+    found = translations(n, languages=("en", "en"), seed=seed, lexicon=lexicon, split=split)
+    return [(caption.scene, caption.source_said) for caption in found]
