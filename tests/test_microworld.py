@@ -15,6 +15,7 @@ from d2lmini.microworld import (
     judged_captions,
     questions,
     rated_pairs,
+    statements,
     stories,
     tag_names,
     tagged_captions,
@@ -467,3 +468,37 @@ def test_the_garbage_collector_is_left_as_it_was():
         assert not gc.isenabled()
         raise ZeroDivisionError
     assert gc.isenabled()
+
+
+# --- statements ---
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_four_statements_have_the_same_words_and_two_labels_each(size):
+    found = statements(200, seed=3, lexicon=size)
+    for i in range(0, 200, 4):
+        texts = found[i : i + 4]
+        assert len({s.text for s in texts}) == 4
+        assert len({tuple(sorted(word.lower() for word in s.words)) for s in texts}) == 1
+        assert Counter(s.label for s in texts) == dict.fromkeys(microworld.ACTORS, 2)
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+def test_the_label_is_who_does_what_is_not_denied(size):
+    """Read from the words: of the two clauses the one without "not", and its subject's pronoun."""
+    for statement in statements(100, seed=4, lexicon=size):
+        clauses = statement.text.replace(", and ", " while ").split(" while ")
+        (told,) = (clause for clause in clauses if " not " not in clause)
+        assert statement.label == ("person" if " who " in told else "animal"), statement
+
+
+def test_statements_of_the_held_out_split_are_new_and_of_known_words():
+    train, held = (statements(800, seed=5, lexicon="full", split=s) for s in ("train", "held-out"))
+    words = {word.lower() for s in statements(4000, seed=6, lexicon="full") for word in s.words}
+    assert not {s.text for s in train} & {s.text for s in held}
+    assert {word.lower() for s in held for word in s.words} <= words
+    assert statements(10, seed=5, lexicon="full") == train[:10]
+    assert train[0].text == (
+        "The strong gardener who looks at the radio does not hear the thirsty horse, "
+        "and the thirsty horse that looks at the pear hears the strong gardener."
+    )

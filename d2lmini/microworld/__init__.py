@@ -1,21 +1,23 @@
 """The microworld: a small generated language whose alignments and labels are exact.
 
 Captions in English, German and French with gold word alignments, pairs of sentences with gold
-inference labels, short stories, and gold for four tasks to fine-tune an encoder on.  Nothing is
-downloaded; the same seed gives the same text everywhere, because only random.Random(seed).random()
-is used, which Python keeps stable.
+inference labels, short stories, statements whose label no single word gives away, and gold for
+four tasks to fine-tune an encoder on.  Nothing is downloaded; the same seed gives the same text
+everywhere, because only random.Random(seed).random() is used, which Python keeps stable.
 data/microworld/README.md explains the grammar, the logic and how to add a word.
 """
 
 import contextlib
 import functools
 import gc
+from itertools import chain, islice
 from random import Random
 from typing import NamedTuple
 
 from d2lmini.microworld.entailment import LABELS, Inference, inference
 from d2lmini.microworld.grammar import Said, Sentence, widened
 from d2lmini.microworld.languages import language
+from d2lmini.microworld.roles import ACTORS, Statement, fours
 from d2lmini.microworld.scenes import World
 from d2lmini.microworld.stories import story
 from d2lmini.microworld.tasks import (
@@ -32,7 +34,8 @@ from d2lmini.microworld.tasks import (
 
 world_of = functools.cache(World)
 
-__all__ = ["LABELS", "Inference", "Translation", "inferences", "stories", "translations"]
+__all__ = ["ACTORS", "LABELS", "Inference", "Statement", "Translation"]
+__all__ += ["inferences", "statements", "stories", "translations"]
 __all__ += ["Judged", "Question", "Rated", "Tagged", "judged_captions", "questions"]
 __all__ += ["rated_pairs", "tag_names", "tagged_captions"]
 
@@ -160,3 +163,15 @@ def english_captions(n, seed, lexicon, split):
     """(scene, its English) of the captions that translations gives."""
     found = translations(n, languages=("en", "en"), seed=seed, lexicon=lexicon, split=split)
     return [(caption.scene, caption.source_said) for caption in found]
+
+
+def statements(
+    n: int, *, seed: int = 0, lexicon: str = "small", split: str = "train"
+) -> list[Statement]:
+    """n statements about a person and an animal: which of ACTORS acts?  Order and "not" tell.
+
+    The four from each multiple of four on have the same words, two of each label: a bag of words
+    is at chance.  split: as for translations.
+    """
+    world, random = world_of(lexicon, split), Random(seed).random
+    return list(islice(chain.from_iterable(fours(world, random)), n))
