@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import time
+from collections import Counter
 from datetime import date
 from hashlib import sha256
 
@@ -46,6 +47,7 @@ CHANGES = {  # name: what it has in place of SETTINGS
     "width 16": {"d_model": 16},
 }
 SEEDS = (0, 1, 2)
+POINT = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "mlm_train", "nsp_train")
 SPLITS = {"train": (1, 4000), "validation": (2, 500)}  # seed, stories
 EVERY = 50  # steps between two points of a curve
 
@@ -56,7 +58,7 @@ def documents(split, count=None):
 
 
 def pretrain(settings, seed, pieces):
-    """Train once -> a curve, [{"step", "loss" in training, and what score tells}, ...]."""
+    """Train once -> a curve, [{"step", and each of POINT}, ...]."""
     vocab_size = pieces.get_vocab_size()
     train = _pretraining.encode(documents("train", settings["stories"]), pieces)
     held = _pretraining.held_out_batches(documents("validation"), pieces, settings)
@@ -75,8 +77,13 @@ def pretrain(settings, seed, pieces):
         **{key: settings[key] for key in ("d_model", "num_heads", "num_layers", "max_length")},
     )
 
+    sums = Counter()  # in training, since the last point
+
     def loss_fn(model, batch):
         (words, _, masked), (pairs, _, asked) = _pretraining.losses_of(model, batch)
+        sums.update(
+            words=words.item(), masked=masked.item(), pairs=pairs.item(), asked=len(batch[0])
+        )
         loss = settings["words"] * words / masked + settings["pairs"] * pairs / asked
         return loss, masked.item()
 
@@ -85,11 +92,12 @@ def pretrain(settings, seed, pieces):
     for start in range(0, settings["steps"], EVERY):
         schedule = lambda done, start=start: rate((start + done * EVERY) / settings["steps"])  # noqa: E731
         how = {"loss_fn": loss_fn, "optimizer": optimizer, "schedule": schedule, "num_epochs": 1}
-        loss = fit(model, batches[start : start + EVERY], **how)["loss"][0]
-        found = _pretraining.score(model, held, *baselines)
-        wanted = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
-        curve.append({"step": start + EVERY, "loss": round(loss, 4)})
-        curve[-1] |= {key: round(found[key], 4) for key in wanted}
+        sums.clear()
+        fit(model, batches[start : start + EVERY], **how)
+        point = _pretraining.score(model, held, *baselines)
+        point |= {"mlm_train": sums["words"] / sums["masked"]}
+        point |= {"nsp_train": sums["pairs"] / sums["asked"]}
+        curve.append({"step": start + EVERY} | {key: round(point[key], 4) for key in POINT})
     return curve
 
 
@@ -154,10 +162,7 @@ def main():
 
 def mean_of(points):
     """The mean over seeds of each figure."""
-    return {
-        key: round(sum(point[key] for point in points) / len(points), 4)
-        for key in ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
-    }
+    return {key: round(sum(point[key] for point in points) / len(points), 4) for key in POINT}
 
 
 if __name__ == "__main__":
