@@ -25,7 +25,7 @@ from d2lmini.microworld.tasks import (
     Question,
     Rated,
     Tagged,
-    judged,
+    judge,
     question,
     rated,
     tag_names,
@@ -141,7 +141,7 @@ def judged_captions(
     The sentences are the captions of translations; what is broken is drawn apart from them.
     """
     random = Random(seed + 1_000_003).random
-    return [judged(random, *drawn) for drawn in english_captions(n, seed, lexicon, split)]
+    return [judge(random, *drawn) for drawn in english_captions(n, seed, lexicon, split)]
 
 
 def rated_pairs(n: int, *, seed: int = 0, lexicon: str = "small") -> list[Rated]:

@@ -132,7 +132,7 @@ class Judged(NamedTuple):
     broken: str | None = None
 
 
-def judged(random, scene: Sentence, said: Said) -> Judged:
+def judge(random, scene: Sentence, said: Said) -> Judged:
     """Seven sentences in ten as they are, the others with the number of one word changed."""
     if random() < 0.7:
         return Judged(said.text, True)
@@ -250,10 +250,10 @@ def question(world, random) -> Question:
         role = pick(random, ["subject", *(name for name, there in asked.items() if there)])
         said = language("en").say(scene)
         span = [i for i, mask in enumerate(said.masks) if mask >> place & ROLES[role]]
-        return Question(ask(clause, role), said.text, said.words, (span[0], span[-1]), role)
+        return Question(worded(clause, role), said.text, said.words, (span[0], span[-1]), role)
 
 
-def ask(clause, role) -> str:
+def worded(clause, role) -> str:
     """As in "Who holds the ball?", "What does the man hold?", "Where does the man sleep?"."""
     english = language("en")
     word = "Where"
