@@ -1,6 +1,7 @@
 """Cases of the exercises in 11_nli_data: what check("11.k", ...) tries."""
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -41,16 +42,28 @@ wrong_1 = {
     "blanks vote": lambda votes: most_voted(votes, blanks=True),
     "the first": lambda votes: votes[0] if votes else "-",
     "the most, however few": lambda votes: most_voted(votes, least=1),
+    "an empty string for none": lambda votes: most_voted(votes).strip("-"),
+    "five votes are wanted": lambda votes: most_voted(votes) if all(votes) else "-",
+    "label and number": lambda votes: Counter(v for v in votes if v).most_common(1)[0],
+    "the middle of the sorted": lambda votes: sorted(v for v in votes if v)[len(votes) // 2],
+    "blanks may win": lambda votes: max([*votes, "-"], key=votes.count),
+    "fails without votes": lambda votes: max(votes, key=lambda v: (v != "") * votes.count(v)),
 }
 right_1 = {
     "counted by hand": lambda votes: next(
         (vote for vote in votes if vote and votes.count(vote) > 2), "-"
     ),
     "NumPy's strings": lambda votes: np.str_(most_voted(votes)),
+    "label by label": lambda votes: next(
+        (label for label in (ENTAILED, DENIED, OPEN) if votes.count(label) >= 3), "-"
+    ),
 }
 
 
 # --- 2: Cohen's kappa --------------------------------------------------------------------------
+
+
+INITIALS = {"E": ENTAILED, "C": DENIED, "N": OPEN}
 
 
 def exercise_2(cohens_kappa):
@@ -62,8 +75,10 @@ def exercise_2(cohens_kappa):
         ("ECNECNE", "ECNECNE", "always alike"),
     ):
         yield Case(
-            f"{' '.join(first)} and {' '.join(second)}",
-            lambda first=first, second=second: cohens_kappa([*first], [*second]),
+            f"{' '.join(first)} and {' '.join(second)} (labels by their initials)",
+            lambda first=first, second=second: cohens_kappa(
+                [INITIALS[letter] for letter in first], [INITIALS[letter] for letter in second]
+            ),
             two_raters(first, second),
             hint,
         )
@@ -77,6 +92,23 @@ def two_raters(first, second, chance=None):
     return (agree - chance) / (1 - chance)
 
 
+def from_table(first, second):
+    names = sorted({*first, *second})
+    table = np.zeros((len(names), len(names)))
+    for a, b in zip(first, second, strict=True):
+        table[names.index(a), names.index(b)] += 1 / len(first)
+    chance = table.sum(axis=0) @ table.sum(axis=1)
+    return (table.trace() - chance) / (1 - chance)
+
+
+def chance_of(a, b):
+    return np.mean([one == other for one in a for other in b])
+
+
+def alike(a, b):
+    return np.mean([one == other for one, other in zip(a, b, strict=True)])
+
+
 wrong_2 = {
     "agreement alone": lambda a, b: two_raters(a, b, chance=0),
     "chance is a third": lambda a, b: two_raters(a, b, chance=1 / 3),
@@ -87,9 +119,37 @@ wrong_2 = {
         a, b, chance=sum((n / len(a)) ** 2 for n in Counter(a).values())
     ),
     "never below 0": lambda a, b: max(0.0, two_raters(a, b)),
+    "shares of the second": lambda a, b: two_raters(a, b, chance=chance_of(b, b)),
+    "not divided": lambda a, b: alike(a, b) - chance_of(a, b),
+    "divided by 1 - P": lambda a, b: (
+        (alike(a, b) - chance_of(a, b)) / (1 - alike(a, b)) if alike(a, b) < 1 else 1.0
+    ),
+    "one in the number of labels used": lambda a, b: two_raters(
+        a, b, chance=1 / max(2, len({*a, *b}))
+    ),
+    "always ten pairs": lambda a, b: (
+        (alike(a, b) * len(a) / 10 - chance_of(a, b) * len(a) ** 2 / 100)
+        / (1 - chance_of(a, b) * len(a) ** 2 / 100)
+    ),
+    "numbers for shares": lambda a, b: two_raters(a, b, chance=chance_of(a, b) * len(a) ** 2),
+    "shares by size, not by label": lambda a, b: two_raters(
+        a,
+        b,
+        chance=sum(
+            p * q / len(a) ** 2
+            for (_, p), (_, q) in zip(
+                Counter(a).most_common(), Counter(b).most_common(), strict=False
+            )
+        ),
+    ),
 }
 right_2 = {
-    "from a table": two_raters,
+    "two counters": two_raters,
+    "from a table": from_table,
+    "disagreement": lambda a, b: 1 - (1 - alike(a, b)) / (1 - chance_of(a, b)),
+    "three labels by name": lambda a, b: two_raters(
+        a, b, sum(a.count(y) * b.count(y) for y in (ENTAILED, DENIED, OPEN)) / len(a) ** 2
+    ),
     "a tensor": lambda a, b: torch.tensor(two_raters(a, b)),
 }
 
@@ -104,15 +164,16 @@ HYPOTHESES = [
     "A man waits for a friend",
     "A tall man waits",
     "People are outside",
+    "A man's outside.",
 ]
-GIVEN = [DENIED, DENIED, DENIED, ENTAILED, OPEN, OPEN, ENTAILED]
+GIVEN = [DENIED, DENIED, DENIED, ENTAILED, OPEN, OPEN, ENTAILED, ENTAILED]
 
 
 def exercise_3(word_tells):
     for word, label, hint in (
         ("nobody", DENIED, "Nobody is nobody, and twice in one hypothesis counts once"),
-        ("sleeps", DENIED, "shares of hypotheses: 2 of 3 that hold it, of all 7"),
-        ("man", DENIED, "less often than by chance: below 0"),
+        ("sleeps", DENIED, "shares of hypotheses: 2 of 3 that hold it, of all 8"),
+        ("man", DENIED, "less often than by chance: below 0; only blanks divide words"),
         ("a", OPEN, "a word is whole: the a in man is none"),
         ("waits", OPEN, "both hypotheses with this label hold it"),
     ):
@@ -130,6 +191,25 @@ def information(hypotheses, labels, word, label, count=lambda h, w: w in h.lower
     return math.log(both * len(labels) / (sum(holds) * labels.count(label)))
 
 
+def shares_of(hypotheses, labels, word, label):
+    holds = np.array([word in {*hypothesis.lower().split()} for hypothesis in hypotheses])
+    labelled = np.array(labels) == label
+    return (holds & labelled).mean(), holds.mean(), labelled.mean()
+
+
+def among_words(hypotheses, labels, word, label):
+    told = [(w, y) for h, y in zip(hypotheses, labels, strict=True) for w in h.lower().split()]
+    words, given = zip(*told, strict=True)
+    return information(words, given, word, label)
+
+
+def one_added(hypotheses, labels, word, label):
+    both, holds, labelled = (
+        s * len(labels) + 1 for s in shares_of(hypotheses, labels, word, label)
+    )
+    return math.log(both * len(labels) / (holds * labelled))
+
+
 wrong_3 = {
     "no logarithm": lambda *a: math.exp(information(*a)),
     "base 2": lambda *a: information(*a) / math.log(2),
@@ -139,10 +219,27 @@ wrong_3 = {
     "the share of the label": lambda h, y, w, label: (
         information(h, y, w, label) + math.log(y.count(label) / len(y))
     ),
+    "letters divide words": lambda *a: information(
+        *a, count=lambda h, w: w in re.findall(r"\w+", h.lower())
+    ),
+    "begins with the word": lambda *a: information(
+        *a, count=lambda h, w: any(word.startswith(w) for word in h.lower().split())
+    ),
+    "first word only": lambda *a: information(*a, count=lambda h, w: h.lower().split()[0] == w),
+    "shares of all words": among_words,
+    "one added to all counts": one_added,
+    "the share of the word": lambda *a: math.log(shares_of(*a)[0] / shares_of(*a)[2]),
+    "both alone": lambda *a: math.log(shares_of(*a)[0]),
+    "upside down": lambda *a: -information(*a),
+    "weighted": lambda *a: information(*a) * shares_of(*a)[0],
+    "each label a third": lambda *a: math.log(3 * shares_of(*a)[0] / shares_of(*a)[1]),
 }
 right_3 = {
     "shares": information,
-    "NumPy": lambda *a: np.float64(information(*a)),
+    "a difference of logarithms": lambda *a: (
+        np.log(shares_of(*a)[0]) - np.log(shares_of(*a)[1]) - np.log(shares_of(*a)[2])
+    ),
+    "a tensor": lambda *a: torch.tensor(information(*a)),
 }
 
 
@@ -176,6 +273,13 @@ def trap_of(premise, hypothesis, plain=lambda s: s.lower().rstrip("."), gaps=Fal
     return "overlap" if set(h) <= set(p) else "none"
 
 
+def in_windows(premise, hypothesis, starts=lambda p, h: range(len(p) - len(h) + 1), some=all):
+    p, h = (sentence.lower().rstrip(".").split() for sentence in (premise, hypothesis))
+    if any(p[i : i + len(h)] == h for i in starts(p, h)):
+        return "subsequence"
+    return "overlap" if some(word in p for word in h) else "none"
+
+
 wrong_4 = {
     "gaps allowed": lambda p, h: trap_of(p, h, gaps=True),
     "capitals matter": lambda p, h: trap_of(p, h, plain=lambda s: s.rstrip(".")),
@@ -187,9 +291,26 @@ wrong_4 = {
         if Counter(h.lower().rstrip(".").split()) - Counter(p.lower().rstrip(".").split())
         else trap_of(p, h)
     ),
+    "exchanged": lambda p, h: in_windows(h, p),
+    "at the start alone": lambda p, h: in_windows(p, h, starts=lambda p, h: [0]),
+    "the last window forgotten": lambda p, h: in_windows(
+        p, h, starts=lambda p, h: range(len(p) - len(h))
+    ),
+    "where the first word stands first": lambda p, h: in_windows(
+        p, h, starts=lambda p, h: [p.index(h[0])] if h[0] in p else []
+    ),
+    "some of the words": lambda p, h: in_windows(p, h, some=any),
+    "the same sentence": lambda p, h: in_windows(p, h, starts=lambda p, h: [0] * (p == h)),
+    "the premise keeps its full stop": lambda p, h: in_windows(p + " .", h),
+    "words in the string": lambda p, h: (
+        "overlap"
+        if in_windows(p, h) == "none" and all(w in p.lower() for w in h.lower()[:-1].split())
+        else in_windows(p, h)
+    ),
 }
 right_4 = {
-    "windows": trap_of,
+    "strings": trap_of,
+    "windows": in_windows,
     "capitals": lambda p, h: trap_of(p, h).upper(),
 }
 
@@ -201,6 +322,9 @@ TRAIN = [
     ("Two girls sleep.", "Girls run.", DENIED),
     ("A dog runs on  a beach", "It is warm.", OPEN),
     ("The old man waits.", "The girl waits.", OPEN),
+    ("A   man sees the old dog.", "A man waits.", DENIED),
+    ("The dog eats 2.5 cakes.", "The dog eats.", ENTAILED),
+    ("A girl runs any way.", "A girl runs.", ENTAILED),
 ]
 TEST = [
     ("two girls sleep", "Girls dream.", OPEN),
@@ -208,15 +332,28 @@ TEST = [
     ("A dog runs on a beach.", "A dog runs.", ENTAILED),
     ("Children sleep.", "Girls sleep.", OPEN),
     ("The man waits.", "The man runs.", DENIED),
+    ("A man sees the old dog", "A man sees a cat.", OPEN),
+    ("The old dog sees a man.", "A dog sleeps.", DENIED),
+    ("The dog eats 25 cakes.", "The dog eats.", ENTAILED),
+    ("A girl runs anyway.", "A girl runs.", ENTAILED),
 ]
 
 
 def exercise_5(leaked_share):
     for given, train, test, hint in (
-        ("4 pairs to train on, 5 to test", TRAIN, TEST, "plain premises; pairs, not premises"),
+        (
+            "7 pairs to train on, 9 to test",
+            TRAIN,
+            TEST,
+            "pairs, not premises; only case, blanks and the last full stop make no difference",
+        ),
         ("the two exchanged", TEST, TRAIN, "of the test pairs, not of those in training"),
         ("no premise in common", TRAIN[:2], TEST[3:], "a hypothesis is no premise"),
         ("one pair each", TRAIN[2:3], TEST[2:3], "two blanks are one"),
+        ("one other pair each", TRAIN[4:5], TEST[5:6], "so are three"),
+        ("the same words", TRAIN[4:5], TEST[6:7], "words in another order are another premise"),
+        ("a number", TRAIN[5:6], TEST[7:8], "only the full stop at the end does not count"),
+        ("one blank more", TRAIN[6:], TEST[8:], "no blank and one blank are not alike"),
     ):
         yield Case(
             given,
@@ -243,10 +380,37 @@ wrong_5 = {
     "of training": lambda a, b: shared(b, a),
     "a number of pairs": lambda a, b: shared(a, b) * len(b),
     "hypotheses, too": lambda a, b: shared(a + [(h,) for _, h, _ in a], b),
+    "full stops stay": lambda a, b: shared(a, b, plain=lambda s: " ".join(s.lower().split())),
+    "two blanks become one, once": lambda a, b: shared(
+        a, b, plain=lambda s: s.lower().replace("  ", " ").rstrip(".")
+    ),
+    "no blanks at all": lambda a, b: shared(
+        a, b, plain=lambda s: plain_premise(s).replace(" ", "")
+    ),
+    "no full stop at all": lambda a, b: shared(
+        a, b, plain=lambda s: plain_premise(s).replace(".", "")
+    ),
+    "a set of words": lambda a, b: shared(
+        a, b, plain=lambda s: frozenset(plain_premise(s).split())
+    ),
+    "the hypotheses": lambda a, b: shared([(h,) for _, h, _ in a], [(h,) for _, h, _ in b]),
+    "whole pairs": lambda a, b: shared([(p + h,) for p, h, _ in a], [(p + h,) for p, h, _ in b]),
+    "with the same label": lambda a, b: shared(
+        [(p + y,) for p, _, y in a], [(p + y,) for p, _, y in b]
+    ),
+    "divided by training": lambda a, b: shared(a, b) * len(b) / len(a),
+    "in percent": lambda a, b: 100 * shared(a, b),
+    "the share that is clean": lambda a, b: 1 - shared(a, b),
 }
 right_5 = {
     "a set": shared,
     "a mean": lambda a, b: np.mean([shared(a, [pair]) for pair in b]),
+    "a regular expression": lambda a, b: shared(
+        a, b, plain=lambda s: re.sub(r"\s+", " ", re.sub(r"\.$", "", s.casefold()))
+    ),
+    "NumPy": lambda a, b: np.isin(
+        *([plain_premise(p) for p, *_ in side] for side in (b, a))
+    ).mean(),
 }
 
 
@@ -261,6 +425,8 @@ def exercise_6(renumber):
         ([OPEN, ENTAILED, DENIED], ours, "all three move: mind the direction"),
         (["Contradiction", "NEUTRAL", "Entailment"], ours, "capitals make no difference"),
         (ours, [DENIED, OPEN, ENTAILED], "wanted is not always ours"),
+        (ours, ["Neutral", "ENTAILMENT", "contradiction"], "capitals in wanted, too"),
+        (["not_entailment", DENIED, ENTAILED], [ENTAILED, "not_entailment", DENIED], "whole names"),
         (["no", "yes"], ["yes", "no"], "two labels"),
     ):
         ids = torch.tensor([0, 1, 1, 0, 1] + [2, 2, 0] * (len(names) > 2))
@@ -277,6 +443,13 @@ def mapped(ids, names, wanted):
     return torch.tensor([places.index(name.lower()) for name in names])[ids]
 
 
+def one_by_one(ids, names, wanted):
+    new = ids.clone()
+    for i in range(len(names)):
+        new[new == i] = mapped(torch.tensor([i]), names, wanted)
+    return new
+
+
 wrong_6 = {
     "the other direction": lambda ids, names, wanted: mapped(ids, wanted, names),
     "as they are": lambda ids, names, wanted: ids,
@@ -286,12 +459,29 @@ wrong_6 = {
     )[ids],
     "names": lambda ids, names, wanted: [names[i] for i in ids],
     "ours for wanted": lambda ids, names, wanted: mapped(ids, names, [ENTAILED, DENIED, OPEN]),
+    "capitals matter in wanted": lambda ids, names, wanted: torch.tensor(
+        [wanted.index(name.lower()) for name in names]
+    )[ids],
+    "capitals matter in names": lambda ids, names, wanted: torch.tensor(
+        [[w.lower() for w in wanted].index(name) for name in names]
+    )[ids],
+    "one further": lambda ids, names, wanted: (ids + 1) % len(names),
+    "from the other end": lambda ids, names, wanted: len(names) - 1 - ids,
+    "by the alphabet": lambda ids, names, wanted: mapped(ids, names, sorted(map(str.lower, names))),
+    "overwritten one by one": one_by_one,
+    "the table alone": lambda ids, names, wanted: mapped(torch.arange(len(names)), names, wanted),
+    "part of a name": lambda ids, names, wanted: torch.tensor(
+        [[w.lower() in name.lower() for w in wanted].index(True) for name in names]
+    )[ids],
 }
 right_6 = {
     "a loop": lambda ids, names, wanted: torch.tensor(
         [[w.lower() for w in wanted].index(names[i].lower()) for i in ids.tolist()]
     ),
     "a tensor of int32": lambda ids, names, wanted: mapped(ids, names, wanted).int(),
+    "a matrix of equal names": lambda ids, names, wanted: torch.tensor(
+        [[int(a.casefold() == b.casefold()) for b in wanted] for a in names]
+    )[ids].argmax(dim=1),
 }
 
 
@@ -301,8 +491,8 @@ right_6 = {
 def exercise_7(words_needed):
     told = [
         "A dog sees the cat",
-        "The cat sleeps",
-        "a dog sleeps near the cat",
+        "The  cat sleeps",
+        "a dog sleeps near the cat.",
         "The cat nears the end",
     ]
     for share, hint in (
@@ -311,7 +501,7 @@ def exercise_7(words_needed):
         (5 / 19, "exactly so much is enough"),
         (0.3, "at least so much: one word is too little"),
         (0.9, "words that stand once come last"),
-        (1.0, "all of them"),
+        (1.0, "all of them; only blanks divide words, and two blanks as one does"),
     ):
         yield Case(
             f"{share:.2f} of all words in {len(told)} sentences",
@@ -330,6 +520,12 @@ def needed(sentences, share, lower=True, ordered=True):
             return kept
 
 
+def by_sums(sentences, share, words=lambda s: s.lower().split(), count=sorted, start=0):
+    counted = Counter(word for sentence in sentences for word in words(sentence))
+    sums = np.concatenate([[0], np.cumsum(count(counted.values())[::-1])])
+    return int(np.searchsorted(sums, share * sums[-1] - 1e-9)) + start
+
+
 wrong_7 = {
     "capitals matter": lambda s, share: needed(s, share, lower=False),
     "in the order of the text": lambda s, share: needed(s, share, ordered=False),
@@ -341,9 +537,28 @@ wrong_7 = {
     "each sentence counts a word once": lambda s, share: needed(
         [" ".join(dict.fromkeys(line.lower().split())) for line in s], share
     ),
+    "letters divide words": lambda s, share: by_sums(
+        s, share, words=lambda line: re.findall(r"\w+", line.lower())
+    ),
+    "each blank divides": lambda s, share: by_sums(
+        s, share, words=lambda line: line.lower().split(" ")
+    ),
+    "letters": lambda s, share: by_sums(s, share, words=lambda line: [*line.lower()]),
+    "joined without a blank": lambda s, share: needed(["".join(s)], share),
+    "the first sentence": lambda s, share: needed(s[:1], share),
+    "the rarest first": lambda s, share: by_sums(s, share, count=lambda n: sorted(n)[::-1]),
+    "one too many": lambda s, share: by_sums(s, share, start=1),
+    "a share of the places": lambda s, share: math.ceil(share * len(" ".join(s).split())),
+    "five times or more": lambda s, share: sum(
+        n >= 5 for n in Counter(" ".join(s).lower().split()).values()
+    ),
+    "a share of whole numbers": lambda s, share: needed(
+        s, int(share * len(" ".join(s).split())) / len(" ".join(s).split())
+    ),
 }
 right_7 = {
     "a running sum": needed,
+    "cumulated": by_sums,
     "NumPy": lambda s, share: np.int64(needed(s, share)),
 }
 
@@ -359,6 +574,8 @@ def exercise_8(cut_in_ratio):
         (5, 3, 8, "it fits: nothing is cut"),
         (2, 3, 20, "it fits with room to spare"),
         (7, 7, 5, "2 and 3"),
+        (5, 4, 8, "one piece too many is too many"),
+        (1, 9, 5, "nothing of the first, if its part is below 1"),
     ):
         first, second = [*range(n)], [*range(100, 100 + m)]
         yield Case(
@@ -387,6 +604,22 @@ def always(first, second, room):
     return first[:keep], second[: min(len(second), room - keep)]
 
 
+def with_first(first, second, room, keep):
+    """`keep` of the first side, and what room is left for the second"""
+    n, m = len(first), len(second)
+    if n + m <= room:
+        return first, second
+    return first[: keep(n, m, room)], second[: max(0, room - keep(n, m, room))]
+
+
+def popped(first, second, room):
+    first, second = [*first], [*second]
+    keep = room * len(first) // (len(first) + len(second))
+    while len(first) + len(second) > room:
+        (first if len(first) > keep else second).pop()
+    return first, second
+
+
 wrong_8 = {
     "the longer first": lambda a, b, room: (
         a[: max(room // 2, room - len(b))],
@@ -411,6 +644,26 @@ wrong_8 = {
             b[: room - math.ceil(room * len(a) / (len(a) + len(b)))],
         )
     ),
+    "one piece more than room": lambda a, b, room: (
+        (a, b) if len(a) + len(b) == room + 1 else in_ratio(a, b, room)
+    ),
+    "at least one of the first": lambda *a: with_first(
+        *a, lambda n, m, r: max(1, r * n // (n + m))
+    ),
+    "divided too early": lambda *a: with_first(*a, lambda n, m, r: r * (n // (n + m))),
+    "divided by the other": lambda *a: with_first(*a, lambda n, m, r: r * n // m),
+    "the second rounded down": lambda *a: with_first(*a, lambda n, m, r: r - r * m // (n + m)),
+    "room for three markers": lambda a, b, room: in_ratio(a, b, room - 3),
+    "joined": lambda *a: [*in_ratio(*a)[0], *in_ratio(*a)[1]],
+    "lengths": lambda *a: tuple(map(len, in_ratio(*a))),
+    "the second from where the first ends": lambda a, b, room: (
+        in_ratio(a, b, room)[0],
+        b[len(in_ratio(a, b, room)[0]) : room] if len(a) + len(b) > room else b,
+    ),
+    "the second from the back": lambda a, b, room: (
+        in_ratio(a, b, room)[0],
+        b[-len(in_ratio(a, b, room)[1]) :],
+    ),
 }
 right_8 = {
     "slices": in_ratio,
@@ -418,6 +671,8 @@ right_8 = {
     "never more than there is": lambda a, b, room: (
         always(a, b, room) if len(a) + len(b) > room else [a, b]
     ),
+    "no question whether it fits": always,
+    "piece by piece": popped,
 }
 
 
@@ -434,6 +689,8 @@ def exercise_9(beats):
         (7000, 10_000, 0.688),
         (9, 10, 0.75),
         (98, 100, 0.9),
+        (98, 100, 0.95),
+        (400, 1000, 0.55),
     ):
         yield Case(
             f"{right:,} of {n:,} right, baseline {baseline}",
@@ -459,8 +716,31 @@ wrong_9 = {
     ),
     "the widest interval": lambda *a: above(*a, spread=0.25),
     "a fixed margin": lambda right, n, baseline: right / n - baseline > 0.02,
+    "the baseline's interval": lambda *a: above(*a, spread=a[2] * (1 - a[2])),
+    "one side": lambda *a: above(*a, errors=1.645),
+    "of 99 in 100": lambda *a: above(*a, errors=2.58),
+    "outside, on either side": lambda *a: above(*a) or above(a[1] - a[0], a[1], 1 - a[2]),
+    "the other way round": lambda *a: not above(*a),
+    "not divided by n": lambda right, n, baseline: above(right, n, baseline, errors=1.96 * n**0.5),
+    "n outside the root": lambda right, n, baseline: above(
+        right, n, baseline, errors=1.96 / n**0.5
+    ),
+    "p without 1 - p": lambda *a: above(*a, spread=a[0] / a[1]),
+    "always a third": lambda right, n, _: above(right, n, 1 / 3),
+    "always a thousand": lambda right, n, baseline: above(1000 * right / n, 1000, baseline),
+    "share and number": lambda right, n, baseline: above(right, n, baseline * n),
+    "yes": lambda *a: True,
+    "no": lambda *a: False,
+    "the lower end": lambda right, n, _: right / n - 1.96 * (right * (n - right) / n**3) ** 0.5,
 }
 right_9 = {
     "an interval": above,
     "in words": lambda *a: "yes" if above(*a) else "no",
+    "in numbers of pairs": lambda right, n, baseline: (
+        right - 1.96 * (right * (n - right) / n) ** 0.5 > baseline * n
+    ),
+    "squared": lambda right, n, baseline: (
+        right / n > baseline and (right - baseline * n) ** 2 > 1.96**2 * right * (n - right) / n
+    ),
+    "NumPy": lambda *a: np.bool_(above(*a)),
 }
