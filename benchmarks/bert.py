@@ -15,8 +15,9 @@ from d2lmini.bert import BERTModel
 from d2lmini.data import wikitext2
 from d2lmini.text import train_wordpiece
 from d2lmini.train import fit, seed_everything
-from recipes._pretraining import encode, loss_of, make_batches, optimizer_of, tokens_in
+from recipes._pretraining import encode, loss_of, make_batches, tokens_in
 from recipes.bert_wikitext2 import ARGUMENTS, SETTINGS
+from recipes.loop import adamw
 
 LENGTH, NUM_PIECES = ARGUMENTS["max_length"], SETTINGS["vocab_size"]
 BATCH_SIZE = SETTINGS["max_tokens"] // LENGTH  # of d2l: as many positions as a batch of ours
@@ -141,7 +142,7 @@ def training(batches):
         name: partial(
             *(fit, model, own),
             loss_fn=loss_of,
-            optimizer=optimizer_of(model, settings),
+            optimizer=adamw(model, settings),
             num_epochs=1,
         )
         for name, (model, own) in contestants.items()

@@ -13,7 +13,7 @@ from d2lmini.data import nli
 from d2lmini.text import train_wordpiece
 from d2lmini.train import fit, seed_everything
 from recipes._nli import labels_of, loss_of, make_batches
-from recipes._pretraining import optimizer_of
+from recipes.loop import adamw
 from recipes.nli_bert import READING, SETTINGS
 
 SIZES = {"d_model": 256, "d_hidden": 1024, "num_heads": 4, "num_layers": 4}
@@ -70,7 +70,7 @@ def measure():
         name: partial(
             *(fit, model, own),
             loss_fn=loss_of,
-            optimizer=optimizer_of(model, settings),
+            optimizer=adamw(model, settings),
             num_epochs=1,
         )
         for name, (model, own) in contestants.items()

@@ -228,18 +228,11 @@ class BERTClassifier(nn.Module):
         return self.output(self.dropout(self.encoder.pool(x))), weights
 
 
-class BERTTagger(nn.Module):
-    """A pretrained encoder and one new layer, the same at every token, that says its class.
+class BERTTagger(BERTClassifier):
+    """The same new layer at every token, which says the class of each.
 
     tokens, segments, mask as BERTEncoder -> logits (batch, length, num_classes), and weights
     """
-
-    def __init__(self, encoder: BERTEncoder, *, num_classes: int, dropout: float = 0.0):
-        super().__init__()
-        self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(encoder.pooler.out_features, num_classes)
-        initialise(self.output)
 
     def forward(self, tokens, segments=None, mask=None, need_weights=False):
         x, weights = self.encoder(tokens, segments, mask, need_weights)

@@ -71,7 +71,7 @@ def recipe(
         batches=lambda epoch: make_batches(train, settings, seed=1000 + epoch),
         loss_fn=loss_of,
         held_out=held_out,
-        optimizer=optimizer_of(model, settings),
+        optimizer=loop.adamw(model, settings, betas=(0.9, 0.999)),
         schedule=linear_decay(warm_up=settings["warm_up"], end=0.02),
         num_epochs=settings["num_epochs"],
         patience=settings["patience"],
@@ -98,16 +98,6 @@ def recipe(
     stored = (model, pieces) if with_weights else (None, None)
     checkpoint.save(program, *stored, card)
     print(f"stored {checkpoint.FOLDER / program}")
-
-
-def optimizer_of(model, settings):
-    """AdamW, whose weight decay is for matrices and not for norms and biases."""
-    groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1]},
-        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    rate, decay = settings["learning_rate"], settings["weight_decay"]
-    return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, foreach=True)
 
 
 # --- rows --------------------------------------------------------------------------------------

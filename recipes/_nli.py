@@ -18,7 +18,6 @@ from d2lmini.data import LABELS, DataUnavailable, cache_folder, describe, nli, s
 from d2lmini.text import buckets
 from d2lmini.train import linear_decay
 from recipes import loop
-from recipes._pretraining import optimizer_of
 
 SPLITS = ("train", "validation", "test")
 LICENCE = (
@@ -104,7 +103,7 @@ def recipe(
         batches=batches,
         loss_fn=loss_of,
         held_out=held_out,
-        optimizer=optimizer_of(model, settings),
+        optimizer=loop.adamw(model, settings),
         schedule=linear_decay(warm_up=settings["warm_up"]),
         num_epochs=settings["num_epochs"],
         patience=settings["patience"],

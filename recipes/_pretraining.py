@@ -69,7 +69,7 @@ def recipe(
         batches=batches,
         loss_fn=loss_of,
         held_out=held_out,
-        optimizer=optimizer_of(model, settings),
+        optimizer=loop.adamw(model, settings),
         schedule=linear_decay(warm_up=settings["warm_up"], end=0.02),
         num_epochs=settings["num_epochs"],
         patience=settings["patience"],
@@ -96,21 +96,6 @@ def recipe(
     print(card["metrics"])
     checkpoint.save(program, model, pieces, card)
     print(f"stored {checkpoint.FOLDER / program}")
-
-
-def optimizer_of(model, settings):
-    """AdamW, whose weight decay is for matrices and not for norms and biases."""
-    groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1]},
-        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups,
-        lr=settings["learning_rate"],
-        betas=(0.9, 0.98),
-        weight_decay=settings["weight_decay"],
-        foreach=True,
-    )
 
 
 # --- examples ----------------------------------------------------------------------------------

@@ -13,10 +13,8 @@ The result is a card without weights: accuracy on the test split for each seed.
 import functools
 import json
 import os
-import platform
 import time
 from collections.abc import Iterable
-from datetime import date
 from hashlib import sha256
 from zlib import crc32
 
@@ -304,26 +302,19 @@ def main(settings=SETTINGS, tasks=TASKS):
     cards = {name: checkpoint.card(about["encoder"]) for name, about in settings["tasks"].items()}
     runs = [run for starts in test.values() for sizes in starts.values() for run in sizes.values()]
     seconds = sum(sum(run.pop("seconds")) for run in runs)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-    card = {
-        "name": "label_curve",
-        "recipe": "recipes/label_curve.py",
-        "command": "python -m recipes.label_curve",
-        "seed": settings["seed"],
-        "model": {name: card["model"] for name, card in cards.items()},
-        "parameters": {name: card["parameters"] for name, card in cards.items()},
-        "data": about_data(settings),
-        "settings": settings,
-        "rates": rates,
-        "validation": validation,
-        "metrics": {"test": test},
-        "seconds": round(seconds),
-        "machine": machine,
-        "licence": "figures MIT, like the code that made them",
-        "date": date.today().isoformat(),
-    }
-    checkpoint.save("label_curve", None, None, card)
-    print(f"stored {checkpoint.FOLDER / 'label_curve.json'}")
+    loop.store_comparison(
+        "label_curve",
+        seconds=seconds,
+        seed=settings["seed"],
+        model={name: card["model"] for name, card in cards.items()},
+        parameters={name: card["parameters"] for name, card in cards.items()},
+        data=about_data(settings),
+        settings=settings,
+        rates=rates,
+        validation=validation,
+        metrics={"test": test},
+        licence="figures MIT, like the code that made them",
+    )
 
 
 if __name__ == "__main__":

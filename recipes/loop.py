@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from d2lmini import checkpoint
 from d2lmini.data import cache_folder
 from d2lmini.train import fit, seed_everything
 
@@ -265,26 +266,51 @@ def replace(path, tensors, about=None):
     os.replace(half, path)
 
 
+def adamw(model, settings: dict, *, betas=(0.9, 0.98)) -> torch.optim.AdamW:
+    """AdamW, whose weight decay is for matrices and not for norms and biases."""
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1]},
+        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    rate, decay = settings["learning_rate"], settings["weight_decay"]
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, weight_decay=decay, foreach=True)
+
+
 def card(name: str, *, command: str, model, arguments: dict, history: dict, settings: dict, **more):
     """The card of a finished run; more: data, metrics, signatures, licence.
 
     seconds: of the epochs alone, as they went on a machine that may have had other work.
     """
-    parameters = sum(p.numel() for p in model.parameters())  # shared ones count once
-    _, processes = join_processes()
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-    return {
+    return made_by(command) | {
         "name": name,
-        "recipe": command.split()[2].replace(".", "/") + ".py",
-        "command": command,
         "seed": settings["seed"],
         "model": arguments,
-        "parameters": parameters,
+        "parameters": sum(p.numel() for p in model.parameters()),  # shared ones count once
         "epochs": len(history["epochs"]),
         "history": history,
         "seconds": round(sum(epoch["seconds"] for epoch in history["epochs"])),
-        "machine": machine + f", {processes} processes" * (processes > 1),
-        "date": date.today().isoformat(),
         "settings": settings,
         **more,
+    }
+
+
+def store_comparison(name: str, *, seconds: float, **more) -> None:
+    """Store the card of recipes/name.py, which keeps no weights.
+
+    more: seed, model, settings, data, metrics, licence, and what the recipe compares.
+    """
+    about = {"name": name, "parameters": 0, "seconds": round(seconds)}
+    checkpoint.save(name, None, None, made_by(f"python -m recipes.{name}") | about | more)
+    print(f"stored {checkpoint.FOLDER / name}.json")
+
+
+def made_by(command: str) -> dict:
+    """What a card says of the command, the machine and the day."""
+    _, processes = join_processes()
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    return {
+        "recipe": command.split()[2].replace(".", "/") + ".py",
+        "command": command,
+        "machine": machine + f", {processes} processes" * (processes > 1),
+        "date": date.today().isoformat(),
     }

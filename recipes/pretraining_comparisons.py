@@ -8,11 +8,8 @@ Each run is notebook 09's live run with one thing changed, over three seeds.
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections import Counter
-from datetime import date
 from hashlib import sha256
 
 import torch
@@ -87,7 +84,7 @@ def pretrain(settings, seed, pieces):
         loss = settings["words"] * words / masked + settings["pairs"] * pairs / asked
         return loss, masked.item()
 
-    optimizer = _pretraining.optimizer_of(model, settings)
+    optimizer = loop.adamw(model, settings)
     rate, curve = linear_decay(warm_up=settings["warm_up"], end=0.02), []
     for start in range(0, settings["steps"], EVERY):
         schedule = lambda done, start=start: rate((start + done * EVERY) / settings["steps"])  # noqa: E731
@@ -132,20 +129,15 @@ def main():
     for (name, seed), kept in zip(wanted, found, strict=True):
         runs[name][seed] = kept["curve"]
     last = {name: [curve[-1] for curve in curves.values()] for name, curves in runs.items()}
-    card = {
-        "name": NAME,
-        "recipe": f"recipes/{NAME}.py",
-        "command": f"python -m recipes.{NAME}",
-        "seed": SEEDS,
-        "model": {},  # one for each run
-        "parameters": 0,  # it stores none
-        "changes": CHANGES,
-        "runs": runs,
-        "seconds": sum(kept["seconds"] for kept in found),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "date": date.today().isoformat(),
-        "settings": SETTINGS,
-        "data": {
+    loop.store_comparison(
+        NAME,
+        seconds=sum(kept["seconds"] for kept in found),
+        seed=SEEDS,
+        model={},  # one for each run
+        changes=CHANGES,
+        runs=runs,
+        settings=SETTINGS,
+        data={
             "name": "microworld stories",
             "rows": {split: count for split, (_, count) in SPLITS.items()},
             "sha256": {
@@ -153,11 +145,9 @@ def main():
                 for split in SPLITS
             },
         },
-        "licence": "figures MIT, as the text is made by this project",
-        "metrics": {"validation": {name: mean_of(points) for name, points in last.items()}},
-    }
-    checkpoint.save(NAME, None, None, card)
-    print(f"stored {checkpoint.FOLDER / NAME}.json")
+        licence="figures MIT, as the text is made by this project",
+        metrics={"validation": {name: mean_of(points) for name, points in last.items()}},
+    )
 
 
 def mean_of(points):

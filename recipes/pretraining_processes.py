@@ -9,11 +9,9 @@ weights and on the same batches; with two processes by torchrun, which gives eac
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
-from datetime import date
 from hashlib import sha256
 
 import torch
@@ -54,7 +52,7 @@ def pretrain(steps, threads):
     if world > 1:
         trained, loss_fn = DistributedDataParallel(model), loop.loss_of_share(loss_fn, rank, world)
     rate = linear_decay(warm_up=SETTINGS["warm_up"], end=0.02)
-    optimizer = _pretraining.optimizer_of(model, SETTINGS)
+    optimizer = loop.adamw(model, SETTINGS)
     told = {"loss": [], "tokens": [], "seconds": []}
     for start in range(0, steps, EVERY):
         part, begun = batches[start : start + EVERY], time.perf_counter()
@@ -102,35 +100,28 @@ def main():
     if options.steps < STEPS:
         return
     text = "\n".join(" ".join(story) for story in stories(STORIES, seed=1, lexicon="full"))
-    card = {
-        "name": NAME,
-        "recipe": f"recipes/{NAME}.py",
-        "command": f"python -m recipes.{NAME}",
-        "seed": SETTINGS["seed"],
-        "model": bert_microworld.ARGUMENTS,
-        "parameters": 0,  # it stores none
-        "steps": STEPS,
-        "every": EVERY,
-        "loss": {way: [round(x, 5) for x in told["loss"]] for way, told in found.items()},
-        "seconds": round(time.perf_counter() - begun),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "date": date.today().isoformat(),
-        "settings": SETTINGS,
-        "data": {
+    loop.store_comparison(
+        NAME,
+        seconds=time.perf_counter() - begun,
+        seed=SETTINGS["seed"],
+        model=bert_microworld.ARGUMENTS,
+        steps=STEPS,
+        every=EVERY,
+        loss={way: [round(x, 5) for x in told["loss"]] for way, told in found.items()},
+        settings=SETTINGS,
+        data={
             "name": "microworld stories",
             "rows": {"train": STORIES},
             "sha256": {"train": sha256(text.encode()).hexdigest()},
         },
-        "licence": "figures MIT, as the text is made by this project",
-        "metrics": {
+        licence="figures MIT, as the text is made by this project",
+        metrics={
             "train": {
                 "loss_apart": round(apart, 5),
                 "tokens_per_second": {way: round(rate_of(told)) for way, told in found.items()},
             }
         },
-    }
-    checkpoint.save(NAME, None, None, card)
-    print(f"stored {checkpoint.FOLDER / NAME}.json")
+    )
 
 
 if __name__ == "__main__":

@@ -8,11 +8,8 @@ take the same steps, on one thread.  The card has no weights: notebook 14 trains
 
 import json
 import math
-import os
-import platform
 import time
 from collections.abc import Callable
-from datetime import date
 from hashlib import sha256
 
 import torch
@@ -23,7 +20,6 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
 
-from d2lmini import checkpoint
 from d2lmini.attention import LearnedPositions
 from d2lmini.bert import PreNormBERTBlock
 from d2lmini.train import Shuffled, fit, linear_decay, seed_everything
@@ -300,31 +296,26 @@ def main():
     rows, cosines, seconds = measure_all(folder)
     images, labels = digits()
     means = {name: round(sum(row["accuracy"]) / len(SPLITS), 4) for name, row in rows.items()}
-    card = {
-        "name": "vit_digits",
-        "recipe": "recipes/vit_digits.py",
-        "command": "python -m recipes.vit_digits",
-        "seed": list(SPLITS),
-        "model": ARGUMENTS,
-        "parameters": sum(p.numel() for p in build(**ARGUMENTS).parameters()),
-        "parameters_convolution": sum(p.numel() for p in SmallConvolution().parameters()),
-        "settings": SETTINGS | {"few": FEW},
-        "data": {
+    print(means)
+    loop.store_comparison(
+        "vit_digits",
+        seconds=seconds,
+        seed=list(SPLITS),
+        model=ARGUMENTS,
+        parameters=sum(p.numel() for p in build(**ARGUMENTS).parameters()),
+        parameters_convolution=sum(p.numel() for p in SmallConvolution().parameters()),
+        settings=SETTINGS | {"few": FEW},
+        data={
             "name": "scikit-learn's load_digits, three of five stratified folds as test sets",
             "rows": len(images),
             "test": [len(split_of(number, labels)[1]) for number in SPLITS],
             "sha256": sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest(),
         },
-        "metrics": {"test": means},
-        "splits": rows,
-        "cosines": {name: cosines[name] for name in ("vit", "vit_moved")},
-        "seconds": round(seconds),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "licence": "MIT, as the code; the digits are CC BY 4.0 (UCI, Alpaydin and Kaynak 1998)",
-        "date": date.today().isoformat(),
-    }
-    checkpoint.save("vit_digits", None, None, card)
-    print(means, f"stored {checkpoint.FOLDER / 'vit_digits'}")
+        metrics={"test": means},
+        splits=rows,
+        cosines={name: cosines[name] for name in ("vit", "vit_moved")},
+        licence="MIT, as the code; the digits are CC BY 4.0 (UCI, Alpaydin and Kaynak 1998)",
+    )
 
 
 if __name__ == "__main__":
