@@ -138,19 +138,24 @@ def training(batches):
         "d2l": (D2LBERT(**sizes), fixed),
     }
     settings = SETTINGS | {"learning_rate": 1e-4}  # there is no warm-up
-    jobs = {
-        name: partial(
-            *(fit, model, own),
-            loss_fn=loss_of,
-            optimizer=adamw(model, settings),
-            num_epochs=1,
-        )
-        for name, (model, own) in contestants.items()
-    }
+    jobs = passes(contestants, settings, loss_of)
     seconds, tokens = in_turns(jobs, rounds=ROUNDS["training"]), tokens_in(batches)
     return {
         name: ([tokens / s for s in seconds[name]], padded_share(own, tokens))
         for name, (_, own) in contestants.items()
+    }
+
+
+def passes(contestants, settings, loss_fn):
+    """Jobs for in_turns: one pass of training each.  contestants: {name: (model, batches)}"""
+    return {
+        name: partial(
+            *(fit, model, batches),
+            loss_fn=loss_fn,
+            optimizer=adamw(model, settings),
+            num_epochs=1,
+        )
+        for name, (model, batches) in contestants.items()
     }
 
 

@@ -1,19 +1,18 @@
 """Fine-tuning BERT on sentence pairs, beside transformers and beside batches padded to 128."""
 
-from functools import partial
 from statistics import median
 
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.bert import passes
 from benchmarks.timing import in_turns, ratio, rows
 from d2lmini import bert
 from d2lmini.bert import BERTClassifier, BERTEncoder
 from d2lmini.data import nli
 from d2lmini.text import train_wordpiece
-from d2lmini.train import fit, seed_everything
+from d2lmini.train import seed_everything
 from recipes._nli import labels_of, loss_of, make_batches
-from recipes.loop import adamw
 from recipes.nli_bert import READING, SETTINGS
 
 SIZES = {"d_model": 256, "d_hidden": 1024, "num_heads": 4, "num_layers": 4}
@@ -66,15 +65,7 @@ def measure():
         "ours, padded to 128": (ours, wide(batches)),
     }
     settings = SETTINGS | {"learning_rate": 1e-5}
-    jobs = {
-        name: partial(
-            *(fit, model, own),
-            loss_fn=loss_of,
-            optimizer=adamw(model, settings),
-            num_epochs=1,
-        )
-        for name, (model, own) in contestants.items()
-    }
+    jobs = passes(contestants, settings, loss_of)
     seconds = in_turns(jobs, rounds=ROUNDS)
     return ({name: [len(pairs) / s for s in times] for name, times in seconds.items()},)
 
