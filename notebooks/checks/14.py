@@ -35,15 +35,24 @@ def exercise_1(as_filters):
         )
 
 
+def by_pixels(W, side, channels):
+    """(d_model, rows, columns, channels)"""
+    return W.view(len(W), side, side, channels)
+
+
 wrong_1 = {
     "only reshaped": lambda W, side, channels: W.view(len(W), channels, side, side),
-    "rows and columns exchanged": lambda W, side, channels: W.view(
-        len(W), side, side, channels
-    ).permute(0, 3, 2, 1),
-    "channels last": lambda W, side, channels: W.view(len(W), side, side, channels),
-    "the filters' axis last": lambda W, side, channels: W.view(
-        len(W), side, side, channels
-    ).permute(3, 1, 2, 0),
+    "rows and columns exchanged": lambda W, side, channels: by_pixels(W, side, channels).permute(
+        0, 3, 2, 1
+    ),
+    "channels last": by_pixels,
+    "flipped, as a convolution in mathematics": lambda W, side, channels: (
+        by_pixels(W, side, channels).movedim(-1, 1).flip(-1, -2)
+    ),
+    "always three channels": lambda W, side, channels: by_pixels(W, side, 3).movedim(-1, 1),
+    "one filter for all channels": lambda W, side, channels: (
+        by_pixels(W, side, channels).mean(dim=-1)[:, None].expand(-1, channels, -1, -1)
+    ),
 }
 right_1 = {
     "movedim": lambda W, side, channels: W.view(len(W), side, side, channels).movedim(-1, 1),
@@ -71,10 +80,10 @@ def exercise_2(resize_positions):
     )
 
 
-def resized(P, new, mode="bilinear", skip=1):
+def resized(P, new, skip=1, **how):
     side = math.isqrt(len(P) - skip)
     grid = P[skip:].T.reshape(1, -1, side, side)
-    grid = F.interpolate(grid, size=(new, new), mode=mode)
+    grid = F.interpolate(grid, size=(new, new), **{"mode": "bilinear"} | how)
     return torch.cat([P[:skip], grid.flatten(2)[0].T])
 
 
@@ -98,6 +107,11 @@ def turned(P, new):
 wrong_2 = {
     "as one line": flat_line,
     "nearest": lambda P, new: resized(P, new, mode="nearest"),
+    "bicubic": lambda P, new: resized(P, new, mode="bicubic"),
+    "corner on corner": lambda P, new: resized(P, new, align_corners=True),
+    "smoothed where it shrinks": lambda P, new: resized(P, new, antialias=True),
+    "always twice as large": lambda P, new: resized(P, 2 * math.isqrt(len(P) - 1)),
+    "[cls] at the end": lambda P, new: resized(P, new).roll(-1, dims=0),
     "[cls] lost": lambda P, new: resized(P, new)[1:],
     "reshaped without transposing": axes_mixed,
     "rows for columns": turned,
@@ -153,19 +167,39 @@ def distances(weights, side, metric=2.0):
     return (weights * torch.cdist(at, at, p=metric)).sum(dim=-1).mean(dim=-1)
 
 
+def places(side):
+    place = torch.arange(side * side)
+    return torch.stack([place // side, place % side], dim=1).float()
+
+
 def along_the_row(weights, side):
     place = torch.arange(side * side)
     return (weights * (place[:, None] - place).abs()).sum(dim=-1).mean(dim=-1)
 
 
+def to_the_others(weights, side):
+    others = weights.masked_fill(torch.eye(side * side).bool(), 0)
+    return distances(others / others.sum(dim=-1, keepdim=True), side)
+
+
 wrong_3 = {
     "numbers of patches": along_the_row,
     "city blocks": lambda weights, side: distances(weights, side, 1.0),
-    "the larger of both": lambda weights, side: distances(weights, side, torch.inf),
+    "squares of distances": lambda weights, side: (
+        (weights * torch.cdist(places(side), places(side)).square()).sum(dim=-1).mean(dim=-1)
+    ),
+    "a mean over keys too": lambda weights, side: distances(weights, side) / side**2,
+    "no mean over queries": lambda weights, side: distances(weights, side) * side**2,
     "a mean over heads": lambda weights, side: distances(weights, side).mean(),
-    "by query": lambda weights, side: distances(weights, side) * side * side,
     "of the heaviest key": lambda weights, side: distances(
         F.one_hot(weights.argmax(dim=-1), side * side).float(), side
+    ),
+    "to the mean place": lambda weights, side: (
+        (weights @ places(side) - places(side)).norm(dim=-1).mean(dim=-1)
+    ),
+    "without the patch itself": to_the_others,
+    "without the weights": lambda weights, side: distances(
+        torch.full_like(weights, 1 / side**2), side
     ),
 }
 
@@ -225,13 +259,29 @@ def ambiguous(side, window):
     return of[:, None] == of
 
 
+def numbered_too_close(side, window):
+    place = torch.arange(side * side)
+    of = place // side // window * window + place % side // window
+    return of[:, None] == of
+
+
+def spread_out(side, window):
+    place = torch.arange(side * side)
+    of = place // side % window * side + place % side % window
+    return of[:, None] == of
+
+
 wrong_4 = {
     "near enough": near,
     "blocks of the row of patches": stripes,
     "rows alone": only_rows,
     "sums of both numbers": ambiguous,
+    "window numbers that meet": numbered_too_close,
+    "every window-th patch": spread_out,
+    "as many windows as a side is long": lambda side, window: windows(side, side // window),
     "the opposite": lambda side, window: ~windows(side, window),
-    "0 and 1": lambda side, window: windows(side, window).float(),
+    "not itself": lambda side, window: windows(side, window) & ~torch.eye(side**2).bool(),
+    "scores": lambda side, window: torch.where(windows(side, window), 0.0, -torch.inf),
 }
 
 
@@ -265,6 +315,13 @@ def exercise_5(disagreement):
         -4 / 6**0.5,
         "the sign says which is better",
     )
+    third = first & torch.tensor([0, 1, 0, 1, 1, 1, 1, 1, 0, 1]).bool()
+    yield Case(
+        "3 images right in the first alone, none in the second alone",
+        lambda: disagreement(first, third),
+        3**0.5,
+        "0 is for models that never disagree: b + c = 0",
+    )
     yield Case(
         "no disagreement", lambda: disagreement(first, first), 0.0, "without a difference: 0"
     )
@@ -280,13 +337,22 @@ def two_samples(first, second):
     return ((p - q) / ((p * (1 - p) + q * (1 - q)) / n).sqrt()).item()
 
 
+def one_sided_zero(first, second):
+    b, c = int((first & ~second).sum()), int((second & ~first).sum())
+    return (b - c) / math.sqrt(b + c) if b and c else 0.0
+
+
 wrong_5 = {
     "two independent samples": two_samples,
-    "not divided": lambda a, b: int(a.sum() - b.sum()),
     "by all images": lambda a, b: int(a.sum() - b.sum()) / len(a) ** 0.5,
+    "all that are right": lambda a, b: int(a.sum() - b.sum()) / int(a.sum() + b.sum()) ** 0.5,
+    "shares for counts": lambda a, b: z_of(a, b) / len(a) ** 0.5,
     "without the root": lambda a, b: z_of(a, b) / max(int((a ^ b).sum()), 1) ** 0.5,
+    "squared, as in McNemar's test": lambda a, b: z_of(a, b) ** 2,
+    "the wrong sign": lambda a, b: z_of(b, a),
     "without a sign": lambda a, b: abs(z_of(a, b)),
-    "0 / 0": lambda a, b: (int(a.sum()) - int(b.sum())) / float((a ^ b).sum()) ** 0.5,
+    "0 where one is never alone": one_sided_zero,
+    "0 / 0": lambda a, b: (a.sum() - b.sum()) / (a ^ b).sum().sqrt(),
 }
 right_5 = {
     "numpy": lambda a, b: (
@@ -303,13 +369,21 @@ def exercise_6(violations):
     line = torch.tensor([0.0, 1.0, 3.0, 7.0])
     exact = (line[:, None] - line).abs()
     yield Case("four points on a line", lambda: violations(exact), 0.0, "equality is allowed")
-    broken = exact.clone()
-    broken[0, 1] = broken[1, 0] = 5.0
+    sevenths = torch.tensor([0, 1, 3, 4, 6]) / 7
+    sevenths = (sevenths[:, None] - sevenths).abs()
+    yield Case(
+        "five points on a line, at sevenths",
+        lambda: violations(sevenths),
+        0.0,
+        "equal up to rounding: only what is more than 1e-6 too long counts",
+    )
+    apart = exact.clone()
+    apart[0, 1] = apart[1, 0] = 5.0
     yield Case(
         "the same, but the first two are 5 apart",
-        lambda: violations(broken),
+        lambda: violations(apart),
         sum(
-            bool(broken[i, j] > broken[i, k] + broken[k, j] + 1e-6)
+            bool(apart[i, j] > apart[i, k] + apart[k, j] + 1e-6)
             for i in range(4)
             for j in range(i)
             for k in range(4)
@@ -328,29 +402,45 @@ def exercise_6(violations):
     )
 
 
-def share_broken(D, slack=1e-6, ends=False, orders=True):
+def broken(D, slack=1e-6):
+    """(i, k, j), bool"""
+    return D[:, None, :] > D[:, :, None] + D[None, :, :] + slack
+
+
+def share_broken(D, slack=1e-6):
     n = len(D)
-    sums = D[:, :, None] + D[None, :, :]  # (i, k, j)
-    bad = D[:, None, :] > sums + slack
-    count = bad.sum().item() if orders else bad.sum().item() / 2
-    return count / (n**3 if ends else n * (n - 1) * (n - 2))
+    return broken(D, slack).sum().item() / (n * (n - 1) * (n - 2))
+
+
+def share_in_order(D, where):
+    n = len(D)
+    kept = [(i, k, j) for i in range(n) for k in range(n) for j in range(n) if where(i, k, j)]
+    return sum(broken(D)[place].item() for place in kept) / len(kept)
+
+
+def equality_counts(D):
+    at_least = D[:, None, :] >= D[:, :, None] + D[None, :, :]
+    return at_least.sum().item() / (len(D) * (len(D) - 1) * (len(D) - 2))
+
+
+def pairs_with_any(D):
+    return broken(D).any(dim=1).sum().item() / (len(D) * (len(D) - 1))
 
 
 wrong_6 = {
-    "every k": lambda D: share_broken(D, ends=True),
-    "equality counts": lambda D: (
-        (D[:, None, :] >= D[:, :, None] + D[None, :, :]).sum().item()
-        / (len(D) * (len(D) - 1) * (len(D) - 2))
+    "every k": lambda D: broken(D).double().mean().item(),
+    "k between i and j": lambda D: share_in_order(D, lambda i, k, j: i < k < j),
+    "k after both": lambda D: share_in_order(D, lambda i, k, j: i < j < k),
+    "equality counts": equality_counts,
+    "no tolerance": lambda D: share_broken(D, slack=0.0),
+    "pairs with any": pairs_with_any,
+    "triangles, of which one side is too long": lambda D: 3 * share_broken(D),
+    "each pair twice over half": lambda D: 2 * share_broken(D),
+    "the sum ik + ij": lambda D: (
+        (D[:, :, None] > D[:, :, None] + D[:, None, :] + 1e-6).double().mean().item()
     ),
-    "pairs with any": lambda D: (
-        (D[:, None, :] > D[:, :, None] + D[None, :, :] + 1e-6)
-        .any(dim=1)[tuple(torch.triu_indices(len(D), len(D), 1))]
-        .double()
-        .mean()
-        .item()
-    ),
-    "half of them": lambda D: share_broken(D, orders=False),
-    "a count": lambda D: share_broken(D) * len(D) * (len(D) - 1) * (len(D) - 2) / 2,
+    "a count": lambda D: broken(D).sum().item() / 2,
+    "D changed": lambda D: share_broken(D.fill_diagonal_(torch.inf)),
 }
 
 
@@ -392,12 +482,21 @@ def exercise_7(around_the_end):
         )
 
 
+def turn(z):
+    return z.transpose(1, 2)
+
+
 wrong_7 = {
     "the starting node": lambda attend, z: attend(z, z),
-    "not turned back": lambda attend, z: attend(z.transpose(1, 2), z.transpose(1, 2)),
-    "the bias of the start": lambda attend, z: attend(z.transpose(1, 2), z).transpose(1, 2),
-    "only the bias turned": lambda attend, z: attend(z, z.transpose(1, 2)),
-    "turned at the end": lambda attend, z: attend(z, z).transpose(1, 2),
+    "not turned back": lambda attend, z: attend(turn(z), turn(z)),
+    "the bias of the start": lambda attend, z: turn(attend(turn(z), z)),
+    "only the bias turned": lambda attend, z: attend(z, turn(z)),
+    "turned at the end": lambda attend, z: turn(attend(z, z)),
+    "both kinds": lambda attend, z: attend(z, z) + turn(attend(turn(z), turn(z))),
+    "residues and width exchanged": lambda attend, z: attend(z.mT, z.mT).mT,
+    "batch and residues exchanged": lambda attend, z: attend(
+        z.transpose(0, 1), z.transpose(0, 1)
+    ).transpose(0, 1),
 }
 right_7 = {
     "swapaxes": lambda attend, z: attend(z.swapaxes(1, 2), z.swapaxes(1, 2)).swapaxes(1, 2),
@@ -421,12 +520,26 @@ def exercise_8(renumbered):
         )
 
 
+def scattered(z, order):
+    new = torch.empty_like(z)
+    new[order[:, None], order] = z
+    return new
+
+
+def changed(z, order):
+    z.copy_(z[order][:, order])
+    return z
+
+
 wrong_8 = {
     "rows alone": lambda z, order: z[order],
     "columns alone": lambda z, order: z[:, order],
-    "backwards": lambda z, order: z[order.argsort()][:, order.argsort()],
+    "rows twice": lambda z, order: z[order][order],
+    "backwards": scattered,
     "the diagonal": lambda z, order: z[order, order],
     "one axis back": lambda z, order: z[order][:, order.argsort()],
+    "i and j exchanged": lambda z, order: z[order][:, order].transpose(0, 1),
+    "in place": changed,
 }
 right_8 = {
     "one index": lambda z, order: z[order[:, None], order],
