@@ -76,14 +76,12 @@ def test_what_is_inside_a_folder_is_imported_in_that_folder_alone():
             assert room in (None, path.parent), f"{path} imports {name}"
 
 
-def test_torchtext_and_spacy_are_imported_in_text_alone():
+@pytest.mark.parametrize(("library", "room"), [("torchtext", "vocabulary"), ("spacy", "text")])
+def test_torchtext_and_spacy_are_imported_in_one_module_each(library, room):
     found = {
-        path
-        for path in (*PACKAGE, *OTHERS)
-        for name in imports(path)
-        if re.match("torchtext|spacy", name)
+        path for path in (*PACKAGE, *OTHERS) for name in imports(path) if re.match(library, name)
     }
-    assert found == {ROOT / "d2lmini/text.py"}
+    assert found == {ROOT / f"d2lmini/{room}.py"}
 
 
 def test_recipes_import_neither_benchmarks_nor_tools():
