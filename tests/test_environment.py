@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WANTED = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
 LOCK = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().split("\n") if line]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+every_python = pytest.mark.parametrize("python", PYTHONS)
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 
 
@@ -22,16 +24,35 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("wanted", WANTED)
-def test_the_lock_holds_a_version_that_the_project_allows(wanted):
-    wanted = Requirement(wanted)
-    versions = [
-        next(iter(line.specifier)).version
-        for line in LOCK
-        if canonical(line.name) == canonical(wanted.name)
-    ]
-    assert versions, f"requirements.lock has no {wanted.name}: run make lock"
-    assert all(wanted.specifier.contains(version) for version in versions), versions
+def holds(line, python, *, system="linux"):
+    """Whether a line of the lock or of the project is for that Python on that system."""
+    here = {"python_version": python, "python_full_version": f"{python}.6"}
+    here |= {"sys_platform": system, "platform_machine": "x86_64"}
+    return line.marker is None or line.marker.evaluate(here)
+
+
+@every_python
+def test_the_lock_holds_one_version_of_all_that_the_project_wants(python):
+    lines = [line for line in LOCK if holds(line, python)]
+    locked = {canonical(line.name): next(iter(line.specifier)).version for line in lines}
+    assert len(locked) == len(lines)
+    for wanted in filter(lambda wanted: holds(wanted, python), map(Requirement, WANTED)):
+        version = locked.get(canonical(wanted.name))
+        assert version, f"requirements.lock has no {wanted.name}: run make lock"
+        assert wanted.specifier.contains(version), (wanted, version)
+
+
+@every_python
+def test_torchtext_and_the_torch_it_needs_are_there_up_to_python_3_12(python):
+    locked = {line.name: str(line.specifier) for line in LOCK if holds(line, python)}
+    assert ("torchtext" in locked) == (locked["torch"] == "==2.3.1") == (python <= "3.12")
+
+
+def test_the_pythons_that_the_project_allows_are_those_that_make_looks_for():
+    allowed = SpecifierSet(PROJECT["project"]["requires-python"])
+    assert [f"3.{minor}" for minor in range(30) if allowed.contains(f"3.{minor}.1")] == PYTHONS
+    searched = "".join(f"python{python} " for python in PYTHONS)
+    assert f",{searched}python3 python)" in (ROOT / "Makefile").read_text()
 
 
 def test_every_line_of_the_lock_is_one_exact_version():
@@ -43,14 +64,12 @@ def test_every_line_of_the_lock_is_one_exact_version():
 
 def test_packages_for_one_platform_say_for_which():
     """Without its marker an nvidia line would stop the installation on macOS and Windows."""
-    special = [line for line in LOCK if re.match("nvidia|triton", line.name)]
-    assert len(special) > 5
+    special = [line for line in LOCK if re.match("nvidia|triton|cuda", line.name)]
+    assert len(special) > 25
     for line in special:
-        assert line.marker is not None, line
-        for system, wanted in (("linux", True), ("darwin", False), ("win32", False)):
-            here = {"sys_platform": system, "platform_machine": "x86_64"}
-            here["python_full_version"] = "3.11.7"
-            assert line.marker.evaluate(here) == wanted, (line, system)
+        assert any(holds(line, python) for python in PYTHONS), line
+        for system in ("darwin", "win32"):
+            assert not any(holds(line, python, system=system) for python in PYTHONS), line
 
 
 def test_every_folder_of_the_package_is_installed():
