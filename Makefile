@@ -13,7 +13,7 @@ LAB_FOLDER = $(CURDIR)
 IN_VENV = .venv/bin/python
 FIRST = $(firstword $(wildcard notebooks/00_*.ipynb) $(wildcard notebooks/01_*.ipynb))
 
-.PHONY: lab test test-browser slides pdf bench check setup lock
+.PHONY: lab test test-newer test-browser slides pdf bench check setup lock
 
 lab: setup  ## set up, then open the course in JupyterLab
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(IN_VENV) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
@@ -30,6 +30,9 @@ ALONE = env -u GOMP_SPINCOUNT OMP_PROC_BIND=true
 recipe: setup  ## make a checkpoint anew: make recipe RUN="multi30k_transformer en-de"
 	@test -n "$(RUN)" || { echo 'Name a recipe: make recipe RUN="multi30k_transformer en-de"' >&2; exit 2; }
 	$(ALONE) GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(IN_VENV) -m recipes.$(RUN)
+
+test-newer: setup  ## the package and two notebooks on Python 3.13, where there is one
+	$(IN_VENV) -m tools.newer
 
 test-browser: setup  ## JupyterLab, exported pages and every slide in a real browser; needs chromium and npm
 	$(IN_VENV) -m pytest tests/browser
@@ -50,13 +53,17 @@ check: setup  ## style and freshness of what is generated
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m tools.quote --check
 
+# The first of these that starts and is new enough; without one uv, where it is, brings Python 3.12.
 setup:
-	@for python in $(or $(PYTHON),python3.11 python3.12 python3 python); do \
-	  $$python -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
+	@for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3 python); do \
+	  $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
 	    && exec $$python tools/setup.py; \
 	done; \
-	echo "This course needs Python 3.11 or 3.12, and $(if $(PYTHON),$(PYTHON) is neither,no python3.11 python3.12 python3 or python is either)." \
-	     "Install it, or name it: make $(or $(MAKECMDGOALS),lab) PYTHON=/path/to/python3.11" >&2; \
+	$(if $(PYTHON),,if command -v uv >/dev/null && uv python install 3.12; then \
+	  exec "$$(uv python find --managed-python 3.12)" tools/setup.py; \
+	fi;) \
+	echo "This course needs Python 3.11 to 3.14, and $(if $(PYTHON),$(PYTHON) is none of them,there is none on the PATH and no uv to bring one)." \
+	     "Install one, or name it: make $(or $(MAKECMDGOALS),lab) PYTHON=/path/to/python3.11" >&2; \
 	exit 1
 
 lock:  ## after a change in pyproject.toml; needs uv

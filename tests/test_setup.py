@@ -140,16 +140,73 @@ def test_the_words_of_pip_and_uv_become_one_line(words, told):
     assert told in line and "\n" not in line
 
 
+def starting(tmp_path, name, script):
+    """A program of that name in the folder bin, which make then finds before any other."""
+    program = tmp_path / "bin" / name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return program
+
+
+def made(tmp_path, *arguments):
+    """make in a copy of the Makefile, with no other programs than those in bin."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    command = [shutil.which("make"), "--no-print-directory", "-C", tmp_path, *arguments]
+    return subprocess.run(
+        command, env={"PATH": str(tmp_path / "bin")}, capture_output=True, text=True
+    )
+
+
 def test_make_names_the_python_it_wants(tmp_path):
     """make with a Python that is none: one line, and a non-zero exit."""
-    wrong = tmp_path / "python3.9"
-    wrong.write_text("#!/bin/sh\nexit 1\n")
-    wrong.chmod(0o755)
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    done = subprocess.run(
-        ["make", "-C", tmp_path, "lab", f"PYTHON={wrong}"], capture_output=True, text=True
-    )
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
-    assert done.returncode != 0
-    assert len(lines) == 1 and "Python 3.11 or 3.12" in lines[0] and str(wrong) in lines[0]
+    wrong = starting(tmp_path, "python3.9", "exit 1")
+    for arguments in ([f"PYTHON={wrong}"], []):
+        done = made(tmp_path, "lab", *arguments)
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+        assert done.returncode != 0
+        assert len(lines) == 1 and "Python 3.11 to 3.14" in lines[0]
+        assert (str(wrong) in lines[0]) == bool(arguments)
     assert not (tmp_path / ".venv").exists()
+
+
+def test_make_takes_the_first_python_that_starts(tmp_path):
+    says = 'case "$1" in -c) exit 0;; *) echo "$0 $1";; esac'
+    starting(tmp_path, "python3.11", "exit 127")  # the shim of a version manager
+    for newer in ("python3.14", "python3.13"):
+        python = starting(tmp_path, newer, says)
+        assert made(tmp_path, "setup").stdout == f"{python} tools/setup.py\n"
+
+
+@pytest.mark.parametrize("brings", [True, False])
+def test_without_a_python_uv_brings_one_if_it_can(tmp_path, brings):
+    """A stand-in for uv: what the real one downloads cannot be tried everywhere."""
+    python = starting(tmp_path, "managed", 'echo "$0 $1"')
+    starting(
+        tmp_path,
+        "uv",
+        f'case "$*" in "python install 3.12") exit {int(not brings)};;'
+        f' "python find --managed-python 3.12") echo {python};; *) exit 9;; esac',
+    )
+    done = made(tmp_path, "setup")
+    assert (done.stdout == f"{python} tools/setup.py\n") == brings == (done.returncode == 0)
+    assert ("This course needs Python" in done.stderr) != brings
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [((3, 10), 0), ((3, 11), 1), ((3, 14), 1), ((3, 15), 0), ((4, 0), 0)]
+)
+def test_a_python_that_does_not_fit_is_refused(elsewhere, monkeypatch, version, fits):
+    finished(elsewhere)
+    monkeypatch.setattr(sys, "version_info", version)
+    if fits:
+        return setup.main()
+    with pytest.raises(setup.SetupError, match=r"needs Python 3\.11 to 3\.14"):
+        setup.main()
+
+
+def test_a_new_environment_says_which_python_it_stands_on(elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr(setup, "run", lambda command: None)
+    monkeypatch.setattr(setup, "create_venv", lambda with_pip: setup.VENV.mkdir())
+    setup.main()
+    assert f"on Python {sys.version.split()[0]}:" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "course-stamp.json"
 LOG = ROOT / ".setup.log"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-# On Linux .venv keeps 6, because torch 2.3.1 brings its CUDA libraries, and pip caches 3.
+# On Linux .venv keeps 6, because torch brings its CUDA libraries, and pip caches 3.
 GIGABYTES = 9
 STEP = r"(?:Collecting|Building wheel for| ?Downloading|Installing) (\S+)"
 
@@ -111,7 +112,11 @@ def build(found, wanted):
     if fresh:
         shutil.rmtree(VENV, ignore_errors=True)
         require_space()
-        print("Setting up .venv: once, some minutes, about 3 GB of packages ...", file=sys.stderr)
+        print(
+            f"Setting up .venv on Python {platform.python_version()}: once, some minutes,"
+            f" about 3 GB of packages ...",
+            file=sys.stderr,
+        )
     else:
         STAMP.write_text(json.dumps(found | {"lock": "being updated"}))
         print("Bringing .venv up to date ...", file=sys.stderr)
@@ -137,8 +142,9 @@ def create_venv(*, with_pip):
 
 
 def main():
-    if sys.version_info[:2] not in ((3, 11), (3, 12)):
-        raise SetupError(f"this course needs Python 3.11 or 3.12, this is {sys.version.split()[0]}")
+    if not (3, 11) <= sys.version_info[:2] <= (3, 14):
+        here = platform.python_version()
+        raise SetupError(f"this course needs Python 3.11 to 3.14, this is {here}")
     wanted, found = wanted_stamp(), found_stamp()
     if found != wanted:
         build(found, wanted)
