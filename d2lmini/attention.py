@@ -25,7 +25,7 @@ def causal_mask(length: int, *, device=None) -> Tensor:
 
 
 def padding_mask(lengths: Tensor, max_length: int) -> Tensor:
-    """The first lengths[b] keys of sequence b are real.  (batch,) -> (batch, 1, max_length), bool
+    """The first lengths[b] keys of sequence b are real.  (batch,) -> bool (batch, 1, max_length)
 
     Raises TypeError if lengths are not whole numbers, ValueError if they are not one axis of
     numbers from 0 to max_length.
