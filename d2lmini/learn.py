@@ -60,8 +60,13 @@ def read_quiz(name: str) -> dict:
 def quiz(name: str) -> None:
     """Show a quiz as plain HTML: open an answer to see whether it is right, and why."""
     content = read_quiz(name)
-    page, text = [f"<p><b>{html.escape(content['title'])}</b></p><ol>"], [content["title"]]
-    for item in content["questions"]:
+    show_questions(content["title"], content["questions"])
+
+
+def show_questions(title: str, questions: list[dict]) -> None:
+    """Show questions, of one quiz or of several, under a title, as quiz does."""
+    page, text = [f"<p><b>{html.escape(title)}</b></p><ol>"], [title]
+    for item in questions:
         page.append(f"<li>{html.escape(item['question'])}")
         text.append(item["question"])
         for answer in item["answers"]:
