@@ -724,3 +724,177 @@ wrong_8 = {
     "models of causes": {cause: letter for letter, cause in causes.items()},
 }
 right_8 = {"capitals": {letter: cause.capitalize() for letter, cause in causes.items()}}
+
+
+# --- search and cache ---------------------------------------------------------------------------
+
+
+def exercise_9(beam_step):
+    three = numbers(3, 5, seed=4).log_softmax(dim=-1)
+    crowded = torch.tensor([[0.05, 0.9, 0.05], [0.35, 0.2, 0.45]]).log()
+    for name, totals, log_probs, width in (
+        ("three beginnings, five words, width 2", [-1.0, -0.5, -4.0], three, 2),
+        ("the first step: one beginning, width 3", [0.0], three[:1], 3),
+        ("one beginning takes both places", [-0.1, -3.0], crowded[[1, 0]], 2),
+        ("two beginnings, three words, width 4", [-2.0, -1.2], crowded, 4),
+    ):
+        totals = torch.tensor(totals)
+        wanted = best_sums(totals, log_probs, width)
+        for place, what in enumerate(("beginnings", "words", "totals")):
+            yield Case(
+                f"{name}: {what}",
+                lambda totals=totals, log_probs=log_probs, width=width, place=place: column(
+                    beam_step(totals, log_probs, width), place
+                ),
+                torch.tensor([row[place] for row in wanted]),
+                "add each total to its row, take the `width` best of all sums, the best first; "
+                "place // words is the beginning, place % words the word",
+            )
+
+
+def column(rows, place):
+    if not isinstance(rows, (list, tuple)) or any(len(row) != 3 for row in rows):
+        raise TypeError("a list of (beginning, word, total) is wanted")
+    return torch.tensor([float(row[place]) for row in rows]).to(
+        torch.float32 if place == 2 else torch.int64
+    )
+
+
+def sums_of(totals, log_probs):
+    return [
+        (i, word, (totals[i] + log_probs[i, word]).item())
+        for i in range(len(totals))
+        for word in range(log_probs.shape[1])
+    ]
+
+
+def ranked(rows, width, reverse=True):
+    return sorted(rows, key=lambda row: row[2], reverse=reverse)[:width]
+
+
+def best_sums(totals, log_probs, width):
+    return ranked(sums_of(totals, log_probs), width)
+
+
+def best_of_each(totals, log_probs, width):
+    rows = [ranked(sums_of(totals[i : i + 1], log_probs[i : i + 1]), 1) for i in range(len(totals))]
+    return ranked([(i, word, total) for i, ((_, word, total),) in enumerate(rows)], width)
+
+
+wrong_9 = {
+    "totals forgotten": lambda totals, log_probs, width: best_sums(0 * totals, log_probs, width),
+    "the best of each beginning": best_of_each,
+    "the worst": lambda totals, log_probs, width: ranked(
+        sums_of(totals, log_probs), width, reverse=False
+    ),
+    "places, not beginnings and words": lambda totals, log_probs, width: [
+        (n, i * log_probs.shape[1] + word, total)
+        for n, (i, word, total) in enumerate(best_sums(totals, log_probs, width))
+    ],
+    "word and beginning turned round": lambda totals, log_probs, width: [
+        (word, i, total) for i, word, total in best_sums(totals, log_probs, width)
+    ],
+    "not in order": lambda totals, log_probs, width: best_sums(totals, log_probs, width)[::-1],
+    "the step alone as total": lambda totals, log_probs, width: [
+        (i, word, log_probs[i, word].item()) for i, word, _ in best_sums(totals, log_probs, width)
+    ],
+    "as many as beginnings": lambda totals, log_probs, width: best_sums(
+        totals, log_probs, len(totals)
+    ),
+    "probabilities": lambda totals, log_probs, width: [
+        (i, word, 2.718281828**total) for i, word, total in best_sums(totals, log_probs, width)
+    ],
+}
+right_9 = {
+    "every sum in a loop": best_sums,
+    "tensors": lambda totals, log_probs, width: [
+        tuple(map(torch.tensor, row)) for row in best_sums(totals, log_probs, width)
+    ],
+    "NumPy": lambda totals, log_probs, width: [
+        (np.int64(i), np.int64(word), np.float32(total))
+        for i, word, total in best_sums(totals, log_probs, width)
+    ],
+}
+
+
+def exercise_10(attend_next, cached_numbers):
+    d, rows = 6, numbers(4, 6, seed=5)
+    W_q, W_k, W_v = (numbers(d, d, seed=seed) / d**0.5 for seed in (6, 7, 8))
+    q, keys, values = rows @ W_q, rows @ W_k, rows @ W_v
+    at_once = F.scaled_dot_product_attention(q[None], keys[None], values[None], is_causal=True)[0]
+    for t in (0, 1, 3):
+        wanted = (at_once[t : t + 1], keys[: t + 1], values[: t + 1])
+        for place, what in enumerate(("output", "keys", "values")):
+            yield Case(
+                f"word {t + 1} of 4: {what}",
+                lambda t=t, place=place: three_of(
+                    attend_next(
+                        rows[t : t + 1], keys[:t].clone(), values[:t].clone(), W_q, W_k, W_v
+                    )
+                )[place],
+                wanted[place],
+                "append x @ W_k and x @ W_v, then let x @ W_q look at all keys: softmax of q k' "
+                "over the root of d",
+            )
+    for sizes in ((4, 1, 10, 7, 128), (6, 5, 20, 13, 512)):
+        layers, batch, length, source, width = sizes
+        yield Case(
+            "numbers for {} layers, a batch of {}, {} words so far, a source of {}, d = {}".format(
+                *sizes
+            ),
+            lambda sizes=sizes: cached_numbers(*sizes),
+            2 * layers * batch * (length + source) * width,
+            "keys and values, in each layer, of the target so far and of the source",
+        )
+
+
+def three_of(answer):
+    if not isinstance(answer, (tuple, list)) or len(answer) != 3:
+        raise TypeError("three tensors are wanted: output, k, v")
+    return answer
+
+
+def next_row(x, k, v, W_q, W_k, W_v, scale=None, own=True, last=True):
+    new_k, new_v = (
+        torch.cat([old, x @ W] if last else [x @ W, old]) for old, W in ((k, W_k), (v, W_v))
+    )
+    seen_k, seen_v = (new_k, new_v) if own or not len(k) else (k, v)
+    return F.scaled_dot_product_attention(x @ W_q, seen_k, seen_v, scale=scale), new_k, new_v
+
+
+wrong_10 = {
+    "not divided": {"attend_next": lambda *a: next_row(*a, scale=1.0)},
+    "divided by d": {"attend_next": lambda *a: next_row(*a, scale=1 / 6)},
+    "its own key not seen": {"attend_next": lambda *a: next_row(*a, own=False)},
+    "put in front": {"attend_next": lambda *a: next_row(*a, last=False)},
+    "the caches not grown": {"attend_next": lambda x, k, v, *W: (next_row(x, k, v, *W)[0], k, v)},
+    "rows kept, not their projections": {
+        "attend_next": lambda x, k, v, W_q, W_k, W_v: (
+            next_row(x, k, v, W_q, W_k, W_v)[0],
+            torch.cat([k, x]),
+            torch.cat([v, x]),
+        )
+    },
+    "W transposed": {"attend_next": lambda x, k, v, *W: next_row(x, k, v, *(w.T for w in W))},
+    "keys as values": {
+        "attend_next": lambda x, k, v, W_q, W_k, W_v: next_row(x, k, v, W_q, W_k, W_k)
+    },
+    "no source": {"cached_numbers": lambda n, batch, length, keys, d: 2 * n * batch * length * d},
+    "keys alone": {
+        "cached_numbers": lambda n, batch, length, keys, d: n * batch * (length + keys) * d
+    },
+    "one layer": {
+        "cached_numbers": lambda n, batch, length, keys, d: 2 * batch * (length + keys) * d
+    },
+    "all pairs": {
+        "cached_numbers": lambda n, batch, length, keys, d: 2 * n * batch * length * keys * d
+    },
+    "no batch": {"cached_numbers": lambda n, batch, length, keys, d: 2 * n * (length + keys) * d},
+}
+right_10 = {
+    "torch's attention": {"attend_next": next_row},
+    "a list": {"attend_next": lambda *a: list(next_row(*a))},
+    "a float": {
+        "cached_numbers": lambda n, batch, length, keys, d: 2.0 * n * batch * d * (length + keys)
+    },
+}
