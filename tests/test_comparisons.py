@@ -12,12 +12,8 @@ SMALL = {"d": 8, "num_heads": 2, "num_layers": 1}
 
 
 @pytest.fixture
-def tiny(monkeypatch, tmp_path):
+def tiny(monkeypatch, own_cards):
     """Models of width 8 on few captions, and a function that runs the recipe on them."""
-    monkeypatch.setenv("D2LMINI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(checkpoint, "FOLDER", tmp_path)
-    for function in (checkpoint.save, checkpoint.card):
-        monkeypatch.setitem(function.__kwdefaults__, "folder", tmp_path)
     monkeypatch.setattr(comparisons, "SPLITS", {"train": 40, "held-out": 8})
     monkeypatch.setattr(comparisons, "SEEDS", (0, 1))
     runs = {

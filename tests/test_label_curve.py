@@ -22,12 +22,8 @@ TASKS = {
 
 
 @pytest.fixture
-def tiny(monkeypatch, tmp_path):
+def tiny(monkeypatch, own_cards):
     """A tiny encoder as a checkpoint, and a function that runs the recipe on it."""
-    monkeypatch.setenv("D2LMINI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(checkpoint, "FOLDER", tmp_path)
-    for function in (checkpoint.save, checkpoint.card, checkpoint.load, checkpoint.tokenizer):
-        monkeypatch.setitem(function.__kwdefaults__, "folder", tmp_path)
     label_curve.tokenizer_of.cache_clear(), label_curve.held_out.cache_clear()
     texts = [" ".join(caption.words) for caption in tagged_captions(50, lexicon="full")]
     pieces = train_wordpiece(texts, vocab_size=120)

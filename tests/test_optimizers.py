@@ -18,12 +18,8 @@ ARMS = {
 
 
 @pytest.fixture
-def tiny(monkeypatch, tmp_path):
+def tiny(monkeypatch, own_cards):
     """A function that runs the recipe, small."""
-    monkeypatch.setenv("D2LMINI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(checkpoint, "FOLDER", tmp_path)
-    for function in (checkpoint.save, checkpoint.card):
-        monkeypatch.setitem(function.__kwdefaults__, "folder", tmp_path)
     threads = torch.get_num_threads()
 
     def start(*arguments, **more):
