@@ -10,8 +10,6 @@ three seeds, and is measured by greedy decoding of the same held-out captions, w
 """
 
 import argparse
-import json
-import time
 from hashlib import sha256
 
 import torch
@@ -157,30 +155,20 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder = loop.run_folder(NAME)
-    folder.mkdir(parents=True, exist_ok=True)
 
-    def one(name, seed):
+    def made_with(name, seed):
         kind, epochs, settings = RUNS[name]
-        made_with = settings | {"kind": kind, "epochs": epochs, "captions": SPLITS}
-        path = folder / f"{name}, {seed}.json"
-        kept = json.loads(path.read_text()) if path.is_file() else {}
-        if kept.get("made_with") != made_with:
-            begun = time.perf_counter()
-            kept = {"made_with": made_with, "result": run(kind, epochs, settings, seed)}
-            kept["seconds"] = round(time.perf_counter() - begun)
-            path.write_text(json.dumps(kept))
-        print(f"{name}, seed {seed}: {kept['result']}, {kept['seconds']} s", flush=True)
-        return kept
+        return settings | {"kind": kind, "epochs": epochs, "captions": SPLITS}
 
     wanted = [(name, seed) for seed in SEEDS for name in RUNS]
     wanted = [(name, seed) for name, seed in wanted if name.startswith(options.only or "")]
-    found = loop.shared_out(wanted, lambda items: [one(*item) for item in items])
+    found = loop.results(folder, wanted, made_with, lambda name, seed: run(*RUNS[name], seed))
     if options.only or loop.join_processes()[0] > 0:
         return
     test = {name: {figure: [] for figure in FIGURES} for name in RUNS}
-    for (name, _), kept in zip(wanted, found, strict=True):
+    for (name, _), result in zip(wanted, found, strict=True):
         for figure in FIGURES:  # a number for each seed
-            test[name][figure].append(kept["result"][figure])
+            test[name][figure].append(result[figure])
     pairs = {split: captions(split) for split in SPLITS}
     texts = {
         split: "\n".join(f"{pair.source}\t{pair.target}" for pair in found)
@@ -188,7 +176,7 @@ def main():
     }
     loop.store_comparison(
         NAME,
-        seconds=sum(kept["seconds"] for kept in found),
+        seconds=sum(result["seconds"] for result in found),
         seed=SEEDS,
         model={},  # one for each run
         settings={

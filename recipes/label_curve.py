@@ -11,10 +11,8 @@ The result is a card without weights: accuracy on the test split for each seed.
 """
 
 import functools
-import json
-import os
-import time
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from zlib import crc32
 
@@ -195,29 +193,12 @@ def tokenizer_of(encoder):
 # --- all points ----------------------------------------------------------------------------------
 
 
-def kept(folder, settings, items: list[tuple]) -> list[dict]:
-    """A result for each (task, start, size, seed, rate, split): read, or made and written."""
-    results, begun = [], time.perf_counter()
-    for done, item in enumerate(items):
-        path, size = folder / ("_".join(map(str, item)) + ".json"), item[2]
-        about = settings["tasks"][item[0]]
-        made_with = {key: about[key] for key in ("max_tokens", "held_out", "sha256")}
-        made_with |= {key: settings[key] for key in ("warm_up", "weight_decay")}
-        made_with["steps"] = about["steps"][size]
-        stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if stored.get("made_with") != made_with:
-            started = time.perf_counter()
-            result = point(*item, settings)
-            result["seconds"] = round(time.perf_counter() - started, 1)
-            stored = {"made_with": made_with, "result": result}
-            half = path.with_suffix(".part")
-            half.write_text(json.dumps(stored), encoding="utf-8")
-            os.replace(half, path)
-            left = (time.perf_counter() - begun) / (done + 1) * (len(items) - done - 1) / 60
-            name = " ".join(map(str, item))
-            print(f"{name}: {result['accuracy']:.3f}, about {left:.0f} min left", flush=True)
-        results.append(stored["result"])
-    return results
+def made_with(settings, task, start, size, *_) -> dict:
+    """The settings on which a point depends."""
+    about = settings["tasks"][task]
+    found = {key: settings[key] for key in ("warm_up", "weight_decay")}
+    found |= {key: about[key] for key in ("max_tokens", "held_out", "sha256")}
+    return found | {"steps": about["steps"][size]}
 
 
 def available(tasks: dict) -> Iterable[str]:
@@ -242,7 +223,8 @@ def curve(folder, settings) -> tuple[dict, dict, dict]:
         for start in STARTS
         for rate in settings["rates"]
     ]
-    trials = loop.shared_out(tried, lambda items: kept(folder, settings, items))
+    how = partial(made_with, settings), lambda *item: point(*item, settings)
+    trials = loop.results(folder, tried, *how)
     validation, rates = {}, {}
     for (task, start, size, _, rate, _), result in zip(tried, trials, strict=True):
         by_rate = nested(validation, task, start).setdefault(size, {})
@@ -255,7 +237,7 @@ def curve(folder, settings) -> tuple[dict, dict, dict]:
                 chosen = rates[task][start]
                 rate = chosen.setdefault(size, chosen[max(n for n in chosen if n <= size)])
                 wanted += [(task, start, size, seed, rate, "test") for seed in settings["seeds"]]
-    results = loop.shared_out(wanted, lambda items: kept(folder, settings, items))
+    results = loop.results(folder, wanted, *how)
     test = {}
     for (task, start, size, *_), result in zip(wanted, results, strict=True):
         found = nested(test, task, start).setdefault(size, {})
@@ -288,7 +270,6 @@ def about_data(settings) -> dict:
 def main(settings=SETTINGS, tasks=TASKS):
     options = loop.parser("label_curve").parse_args()
     folder = loop.begin("label_curve", options, seed=settings["seed"])
-    folder.mkdir(parents=True, exist_ok=True)
     settings = settings | {"tasks": {name: dict(tasks[name]) for name in available(tasks)}}
     for about in settings["tasks"].values():
         weights = (checkpoint.FOLDER / f"{about['encoder']}.safetensors").read_bytes()

@@ -202,6 +202,39 @@ def shared_out(items: list, work: Callable[[list], list]) -> list:
     return found
 
 
+def results(
+    folder: Path, items: list[tuple], made_with: Callable[..., dict], make: Callable[..., dict]
+) -> list[dict]:
+    """make(*item) and the seconds it took, for each item; processes share the items out.
+
+    Each result is written to the folder at once, and is read from there by the next call, unless
+    made_with(*item), what the result depends on beside the item, has changed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def work(mine):
+        found, begun = [], time.perf_counter()
+        for done, item in enumerate(mine):
+            name, about = ", ".join(map(str, item)), json.loads(json.dumps(made_with(*item)))
+            path, started = folder / f"{name}.json", time.perf_counter()
+            stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            if stored.get("made_with") != about:
+                result = make(*item)
+                result = {"seconds": round(time.perf_counter() - started, 2)} | result
+                stored = {"made_with": about, "result": result}
+                half = path.with_suffix(".part")
+                half.write_text(json.dumps(stored), encoding="utf-8")
+                os.replace(half, path)
+                stored = json.loads(json.dumps(stored))  # as the next call finds it
+                left = (time.perf_counter() - begun) / (done + 1) * (len(mine) - done - 1) / 60
+                numbers = {k: v for k, v in result.items() if isinstance(v, int | float)}
+                print(f"{name}: {numbers}, about {left:.0f} min left", flush=True)
+            found.append(stored["result"])
+        return found
+
+    return shared_out(items, work)
+
+
 class State:
     """A run's state in files that are replaced in one go, so that no kill halves one.
 

@@ -12,9 +12,8 @@ The result is a card without weights: the held-out loss over the steps of every 
 """
 
 import functools
-import json
-import os
 import time
+from functools import partial
 from hashlib import sha256
 
 import torch
@@ -173,24 +172,10 @@ def steps_to(target: float, curve: list[float], every: int) -> int | None:
 # --- all runs ------------------------------------------------------------------------------------
 
 
-def kept(folder, settings, arms, items: list[tuple]) -> list[dict]:
-    """The run of each (arm, rate, seed): read, or made and written."""
-    results, begun = [], time.perf_counter()
-    for done, (name, rate, seed) in enumerate(items):
-        path, arm = folder / f"{name}, {rate}, {seed}.json", arms[name]
-        made_with = {k: v for k, v in settings.items() if k not in ("seed", "seeds", "target")}
-        made_with |= {key: arm[key] for key in ("optimizer", "norm", "schedule")}
-        stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if stored.get("made_with") != made_with:
-            stored = {"made_with": made_with, "result": run(arm, rate, seed, settings)}
-            half = path.with_suffix(".part")
-            half.write_text(json.dumps(stored), encoding="utf-8")
-            os.replace(half, path)
-            left = (time.perf_counter() - begun) / (done + 1) * (len(items) - done - 1) / 60
-            loss = stored["result"]["curve"][-1]
-            print(f"{path.stem}: {loss:.3f}, about {left:.0f} min left", flush=True)
-        results.append(stored["result"])
-    return results
+def made_with(settings, arms, name, *_) -> dict:
+    """The settings on which a run depends."""
+    shared = {k: v for k, v in settings.items() if k not in ("seed", "seeds", "target")}
+    return shared | {key: arms[name][key] for key in ("optimizer", "norm", "schedule")}
 
 
 def compare(folder, settings, arms) -> tuple[dict, dict, dict, float]:
@@ -198,7 +183,11 @@ def compare(folder, settings, arms) -> tuple[dict, dict, dict, float]:
     and the seconds of processor time of all"""
     every, target = settings["every"], settings["target"]
     tried = [(name, rate, settings["seed"]) for name, arm in arms.items() for rate in arm["rates"]]
-    found = loop.shared_out(tried, lambda items: kept(folder, settings, arms, items))
+    how = (
+        partial(made_with, settings, arms),
+        lambda name, rate, seed: run(arms[name], rate, seed, settings),
+    )
+    found = loop.results(folder, tried, *how)
     tuning, rates = {name: {} for name in arms}, {}
     for (name, rate, _), result in zip(tried, found, strict=True):
         tuning[name][rate] = result["curve"]
@@ -206,7 +195,7 @@ def compare(folder, settings, arms) -> tuple[dict, dict, dict, float]:
         first = {r: (steps_to(target, c, every) or float("inf"), c[-1]) for r, c in curves.items()}
         rates[name] = min(first, key=first.get)
     wanted = [(name, rates[name], seed) for seed in settings["seeds"] for name in arms]
-    results = loop.shared_out(wanted, lambda items: kept(folder, settings, arms, items))
+    results = loop.results(folder, wanted, *how)
     runs, seconds = {name: [] for name in arms}, {name: [] for name in arms}
     for (name, *_), result in zip(wanted, results, strict=True):
         runs[name].append(result["curve"])
@@ -219,7 +208,6 @@ def main(settings=SETTINGS, arms=ARMS, sizes=ARGUMENTS):
     options = loop.parser(NAME).parse_args()
     folder = loop.begin(NAME, options, seed=settings["seed"])
     torch.set_num_threads(1)  # so small a model is no faster on two
-    folder.mkdir(parents=True, exist_ok=True)
     settings = settings | {"sizes": sizes}
     if options.epochs:  # a trial: so many steps of each arm, at its first rate
         few = {"steps": options.epochs, "every": options.epochs, "seeds": settings["seeds"][:1]}

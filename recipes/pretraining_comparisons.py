@@ -7,8 +7,6 @@ Each run is notebook 09's live run with one thing changed, over three seeds.
 """
 
 import argparse
-import json
-import time
 from collections import Counter
 from hashlib import sha256
 
@@ -104,34 +102,22 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     pieces, folder = checkpoint.tokenizer(PIECES), loop.run_folder(NAME)
-    folder.mkdir(parents=True, exist_ok=True)
 
-    def run(names):
-        return [one(*name) for name in names]
-
-    def one(name, seed):
-        settings, path = SETTINGS | CHANGES[name], folder / f"{name}, {seed}.json"
-        kept = json.loads(path.read_text()) if path.is_file() else {}
-        if kept.get("settings") != settings:
-            begun = time.perf_counter()
-            kept = {"settings": settings, "curve": pretrain(settings, seed, pieces)}
-            kept["seconds"] = round(time.perf_counter() - begun)
-            path.write_text(json.dumps(kept))
-        print(f"{name}, seed {seed}: {kept['curve'][-1]}, {kept['seconds']} s", flush=True)
-        return kept
+    def make(name, seed):
+        return {"curve": pretrain(SETTINGS | CHANGES[name], seed, pieces)}
 
     wanted = [(name, seed) for seed in SEEDS for name in CHANGES]
     wanted = [(name, seed) for name, seed in wanted if name.startswith(options.only or "")]
-    found = loop.shared_out(wanted, run)
+    found = loop.results(folder, wanted, lambda name, seed: SETTINGS | CHANGES[name], make)
     if options.only or loop.join_processes()[0] > 0:
         return
     runs = {name: {} for name in CHANGES}
-    for (name, seed), kept in zip(wanted, found, strict=True):
-        runs[name][seed] = kept["curve"]
+    for (name, seed), result in zip(wanted, found, strict=True):
+        runs[name][seed] = result["curve"]
     last = {name: [curve[-1] for curve in curves.values()] for name, curves in runs.items()}
     loop.store_comparison(
         NAME,
-        seconds=sum(kept["seconds"] for kept in found),
+        seconds=sum(result["seconds"] for result in found),
         seed=SEEDS,
         model={},  # one for each run
         changes=CHANGES,
