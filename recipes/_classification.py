@@ -28,6 +28,7 @@ class Task(NamedTuple):
     classes: tuple[str, ...]
     clean: Callable[[str], str]  # a text
     licence: str
+    by_lot: bool = False  # hold out a tenth drawn by lot, to compare; see parts
 
 
 def build(*, num_classes: int, **sizes) -> TextClassifier:
@@ -110,6 +111,7 @@ def parts(task: Task) -> dict[str, list[Labelled]]:
 
     Neighbours in IMDB's files are often about one film, so a tenth in one piece shares fewer films
     with the rest than a tenth drawn by lot.  No text of train is in held-out or test as well.
+    With task.by_lot the same rows of train are shared out anew, see drawn_by_lot.
     """
     whole, test = (
         [row._replace(text=task.clean(row.text)) for row in task.read(split)]
@@ -122,7 +124,17 @@ def parts(task: Task) -> dict[str, list[Labelled]]:
     taken = {row.text for row in [*held, *test]}
     last = {id(row) for row in held}
     train = [row for row in whole if id(row) not in last and row.text not in taken]
-    return {"train": train, "held-out": held, "test": test}
+    rows = {"train": train, "held-out": held, "test": test}
+    return drawn_by_lot(rows) if task.by_lot else rows
+
+
+def drawn_by_lot(rows):
+    """The rows that are not for test, shared out by lot, as many held out as before."""
+    whole = [*rows["train"], *rows["held-out"]]
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(0)).tolist()
+    cut = len(rows["held-out"])
+    drawn = {"train": [whole[i] for i in order[cut:]], "held-out": [whole[i] for i in order[:cut]]}
+    return rows | drawn
 
 
 def about(task, rows):
@@ -298,12 +310,8 @@ def two_splits(task, rows) -> dict:
 
     {"splits": {"by lot": {"held-out", "test"}, "in one piece": ...}}, accuracies
     """
-    whole = [*rows["train"], *rows["held-out"]]
-    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(0)).tolist()
-    cut = len(rows["held-out"])
-    drawn = {"train": [whole[i] for i in order[cut:]], "held-out": [whole[i] for i in order[:cut]]}
     found = {}
-    for name, split in (("by lot", drawn), ("in one piece", rows)):
+    for name, split in (("by lot", drawn_by_lot(rows)), ("in one piece", rows)):
         fit = bag_of_words(split["train"], 2, (4,))[4]
         held, test = accuracy_of(fit, split["held-out"]), accuracy_of(fit, rows["test"])
         found[name] = {"held-out": held, "test": test}

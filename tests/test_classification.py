@@ -52,6 +52,16 @@ def test_the_held_out_part_is_the_end_of_each_class_and_shares_no_text(rows):
     assert len(rows["test"]) == 80
 
 
+def test_by_lot_the_same_rows_of_train_are_shared_out_anew(rows):
+    drawn = _classification.parts(TASK._replace(by_lot=True))
+    assert drawn["test"] == rows["test"]
+    assert {split: len(part) for split, part in drawn.items()} == {
+        split: len(part) for split, part in rows.items()
+    }
+    together = [Counter([*found["train"], *found["held-out"]]) for found in (rows, drawn)]
+    assert together[0] == together[1] and drawn["held-out"] != rows["held-out"]
+
+
 def test_a_long_text_keeps_both_ends():
     ids = np.arange(11)
     assert _classification.ends(ids, 5).tolist() == [0, 1, 8, 9, 10]
