@@ -52,10 +52,9 @@ TASKS = {  # steps: by the number of labelled texts
     },
     "real_inference": {
         "encoder": "bert_wikitext2",
-        "steps": {256: 64, 1024: 128, 4096: 256, 16384: 512},
+        "steps": {256: 64, 1024: 128},
         "max_tokens": 768,
         "held_out": 2000,
-        "tuned_up_to": 1024,
     },
 }
 SPLITS = {"validation": 7, "test": 8}  # the microworld's seeds; those of the labels begin at 100
