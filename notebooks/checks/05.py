@@ -781,7 +781,61 @@ def best_of_each(totals, log_probs, width):
     return ranked([(i, word, total) for i, ((_, word, total),) in enumerate(rows)], width)
 
 
+def best_of(sums, width):
+    """As the solution, of any table of sums (beginnings, words)"""
+    found, places = sums.flatten().topk(min(width, sums.numel()))
+    words = sums.shape[1]
+    return [
+        (p // words, p % words, x) for x, p in zip(found.tolist(), places.tolist(), strict=True)
+    ]
+
+
+def counted_by_beginnings(totals, log_probs, width):
+    found, places = (totals[:, None] + log_probs).flatten().topk(width)
+    n = len(totals)
+    return [(p // n, p % n, x) for x, p in zip(found.tolist(), places.tolist(), strict=True)]
+
+
+def into_the_log_probs(totals, log_probs, width):
+    log_probs += totals[:, None]
+    return best_of(log_probs, width)
+
+
+def two_of_each(totals, log_probs, width):
+    rows = []
+    for i, (total, of_row) in enumerate(zip(totals, log_probs, strict=True)):
+        rows += [(i, word, x) for _, word, x in best_of((total + of_row)[None], 2)]
+    return ranked(rows, width)
+
+
+def three_tensors(totals, log_probs, width):
+    found, places = (totals[:, None] + log_probs).flatten().topk(width)
+    return places // log_probs.shape[1], places % log_probs.shape[1], found
+
+
 wrong_9 = {
+    "totals times log probabilities": lambda totals, log_probs, width: best_of(
+        totals[:, None] * log_probs, width
+    ),
+    "probabilities added": lambda totals, log_probs, width: best_of(
+        totals[:, None].exp() + log_probs.exp(), width
+    ),
+    "the first total for all": lambda totals, log_probs, width: best_of(
+        totals[0] + log_probs, width
+    ),
+    "words for rows": lambda totals, log_probs, width: best_of(
+        (totals[:, None] + log_probs).T, width
+    ),
+    "counted by beginnings": counted_by_beginnings,
+    "two of each beginning": two_of_each,
+    "by beginning, not by total": lambda totals, log_probs, width: sorted(
+        best_sums(totals, log_probs, width)
+    ),
+    "halved for two words": lambda totals, log_probs, width: [
+        (i, word, total / 2) for i, word, total in best_sums(totals, log_probs, width)
+    ],
+    "added in place": into_the_log_probs,
+    "three tensors": three_tensors,
     "totals forgotten": lambda totals, log_probs, width: best_sums(0 * totals, log_probs, width),
     "the best of each beginning": best_of_each,
     "the worst": lambda totals, log_probs, width: ranked(
@@ -805,7 +859,16 @@ wrong_9 = {
         (i, word, 2.718281828**total) for i, word, total in best_sums(totals, log_probs, width)
     ],
 }
+
+
+def best_of_each_then_of_all(totals, log_probs, width):
+    found, words = log_probs.topk(min(width, log_probs.shape[1]), dim=1)
+    rows = best_of(totals[:, None] + found, width)
+    return [[i, words[i, place].item(), total] for i, place, total in rows]
+
+
 right_9 = {
+    "the best of each, then of all, in lists": best_of_each_then_of_all,
     "every sum in a loop": best_sums,
     "tensors": lambda totals, log_probs, width: [
         tuple(map(torch.tensor, row)) for row in best_sums(totals, log_probs, width)
@@ -862,7 +925,66 @@ def next_row(x, k, v, W_q, W_k, W_v, scale=None, own=True, last=True):
     return F.scaled_dot_product_attention(x @ W_q, seen_k, seen_v, scale=scale), new_k, new_v
 
 
+def with_weights(weigh):
+    """Attention whose weights are weigh(scores), scores (1, positions) not yet divided"""
+
+    def attend_next(x, k, v, W_q, W_k, W_v):
+        k, v = torch.cat([k, x @ W_k]), torch.cat([v, x @ W_v])
+        return weigh(x @ W_q @ k.T) @ v, k, v
+
+    return attend_next
+
+
+def masked_from_the_left(scores):
+    scores = (scores / 6**0.5).masked_fill(~torch.ones_like(scores).tril().bool(), -torch.inf)
+    return scores.softmax(-1)
+
+
+def inputs_kept(x, k, v, W_q, W_k, W_v):
+    k, v = torch.cat([k, x]), torch.cat([v, x])
+    return F.scaled_dot_product_attention(x @ W_q, k @ W_k, v @ W_v), k, v
+
+
+def by_hand(x, k, v, W_q, W_k, W_v):
+    k, v = torch.vstack((k, x @ W_k)), torch.vstack((v, x @ W_v))
+    shares = (k @ (x @ W_q)[0] / k.shape[1] ** 0.5).exp()
+    return torch.einsum("k,kd->d", shares / shares.sum(), v)[None], k, v
+
+
 wrong_10 = {
+    "softmax over queries": {"attend_next": with_weights(lambda s: (s / 6**0.5).softmax(0))},
+    "no softmax": {"attend_next": with_weights(lambda s: s / 6**0.5)},
+    "divided by the root of the positions": {
+        "attend_next": with_weights(lambda s: (s / s.shape[1] ** 0.5).softmax(-1))
+    },
+    "a causal mask of one row": {"attend_next": with_weights(masked_from_the_left)},
+    "inputs kept": {"attend_next": inputs_kept},
+    "keys and values exchanged": {
+        "attend_next": lambda *a: tuple(next_row(*a)[place] for place in (0, 2, 1))
+    },
+    "with the input added": {
+        "attend_next": lambda x, *a: (x + next_row(x, *a)[0], *next_row(x, *a)[1:])
+    },
+    "the output alone": {"attend_next": lambda *a: next_row(*a)[0]},
+    "a vector": {"attend_next": lambda *a: (next_row(*a)[0][0], *next_row(*a)[1:])},
+    "four projections": {
+        "cached_numbers": lambda n, batch, length, keys, d: 4 * n * batch * (length + keys) * d
+    },
+    "the next word, too": {
+        "cached_numbers": lambda n, batch, length, keys, d: 2 * n * batch * (length + 1 + keys) * d
+    },
+    "the source once for all layers": {
+        "cached_numbers": lambda n, batch, length, keys, d: 2 * batch * (n * length + keys) * d
+    },
+    "the source without values": {
+        "cached_numbers": lambda n, batch, length, keys, d: n * batch * (2 * length + keys) * d
+    },
+    "bytes": {
+        "cached_numbers": lambda n, batch, length, keys, d: 8 * n * batch * (length + keys) * d
+    },
+    "vectors": {
+        "cached_numbers": lambda n, batch, length, keys, d: 2 * n * batch * (length + keys)
+    },
     "not divided": {"attend_next": lambda *a: next_row(*a, scale=1.0)},
     "divided by d": {"attend_next": lambda *a: next_row(*a, scale=1 / 6)},
     "its own key not seen": {"attend_next": lambda *a: next_row(*a, own=False)},
@@ -892,6 +1014,12 @@ wrong_10 = {
     "no batch": {"cached_numbers": lambda n, batch, length, keys, d: 2 * n * (length + keys) * d},
 }
 right_10 = {
+    "by hand": {"attend_next": by_hand},
+    "counted": {
+        "cached_numbers": lambda n, batch, length, keys, d: sum(
+            torch.zeros(batch, m, d).numel() for _ in range(2 * n) for m in (length, keys)
+        )
+    },
     "torch's attention": {"attend_next": next_row},
     "a list": {"attend_next": lambda *a: list(next_row(*a))},
     "a float": {

@@ -1,6 +1,7 @@
 """Cases of the exercises in 13_optimization: what check("13.k", ...) tries."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -14,19 +15,48 @@ def drawn(*shape, seed=0):
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
+def part_of(answer, part, names):
+    """One of several numbers that an answer returns; TypeError if it returns another number."""
+    if answer is None or answer is ...:
+        return answer
+    if not hasattr(answer, "__len__") or len(answer) != len(names):
+        raise TypeError(f"wanted, in this order: {', '.join(names)}")
+    return answer[part]
+
+
+def unchanged(function, gradients, *more):
+    """function(gradients, *more); ValueError if it changes one of the tensors in the list.
+
+    gradients: tensors, or pairs that begin with one"""
+    tensors = [g if isinstance(g, torch.Tensor) else g[0] for g in gradients]
+    before = [g.clone() for g in tensors]
+    found = function(list(gradients), *more)
+    if not all(map(torch.equal, tensors, before)):
+        for g, old in zip(tensors, before, strict=True):
+            g.copy_(old)
+        raise ValueError("a gradient was changed in place; it belongs to the caller")
+    return found
+
+
 # --- 1: three regimes --------------------------------------------------------------------------
+
+REGIMES = {
+    "the limit": "1 - rate x curvature must stay above -1 for the largest curvature",
+    "the best rate": "1 - rate x smallest = -(1 - rate x largest)",
+    "the factor": "a positive number: 1 - best rate x smallest",
+}
 
 
 def exercise_1(stable_and_best):
     for curvatures in ([0.2, 4.0], [6.0, 0.5, 3.0], [5.0, 5.0], [1.0, 10_000.0, 20.0]):
         low, high = min(curvatures), max(curvatures)
         wanted = (2 / high, 2 / (low + high), (high - low) / (high + low))
-        for part, name in enumerate(("the limit", "the best rate", "the factor")):
+        for part, (name, hint) in enumerate(REGIMES.items()):
             yield Case(
                 f"curvatures {curvatures}: {name}",
-                lambda c=curvatures, part=part: stable_and_best(list(c))[part],
+                lambda c=curvatures, part=part: part_of(stable_and_best(list(c)), part, REGIMES),
                 wanted[part],
-                "|1 - rate x curvature| below 1 for the steepest; equal at both ends for the best",
+                hint,
             )
 
 
@@ -66,8 +96,33 @@ wrong_1 = {
     "factor with a sign": regimes(
         two_over_high, two_over_sum, lambda low, high: -by_condition(low, high)
     ),
+    "factor at the limit": regimes(
+        two_over_high, two_over_sum, lambda low, high: 1 - 2 / high * low
+    ),
+    "the condition number": regimes(two_over_high, two_over_sum, lambda low, high: high / low),
+    "by the mean curvature": lambda c: (
+        2 / max(c),
+        len(c) / sum(c),
+        by_condition(min(c), max(c)),
+    ),
+    "in another order": regimes(two_over_sum, two_over_high, by_condition),
+    "the limit alone": lambda c: 2 / max(c),
 }
+
+
+def by_both_ends(curvatures):
+    c = torch.tensor(curvatures)
+    best = 2 / (c.min() + c.max())
+    return torch.stack([2 / c.max(), best, (1 - best * c).abs().max()])
+
+
 right_1 = {
+    "torch, in one tensor": by_both_ends,
+    "sorted, in a list": lambda c: [
+        2 / sorted(c)[-1],
+        2 / (sorted(c)[0] + sorted(c)[-1]),
+        1 - 2 * sorted(c)[0] / (sorted(c)[0] + sorted(c)[-1]),
+    ],
     "by the condition number": regimes(two_over_high, two_over_sum, by_condition),
     "numpy": lambda c: (
         2 / np.max(c),
@@ -81,13 +136,19 @@ right_1 = {
 
 
 def exercise_2(curvature_of_scores):
-    for scores in (torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 0.0, 1.0, 1.0, -4.0])):
+    formula = "diag(p) - p p^T with p the softmax"
+    for scores, hint in (
+        ([1.0, -2.0, 0.5], formula),
+        ([3.0, 0.0, 1.0, 1.0, -4.0], formula),
+        ([201.0, 200.0, 199.0], "exp(201) is no number in 32 bits; softmax takes care of that"),
+    ):
+        scores = torch.tensor(scores)
         wanted = torch.autograd.functional.hessian(lambda x: x.logsumexp(dim=0), scores)
         yield Case(
             f"scores {scores.tolist()}",
             lambda scores=scores: curvature_of_scores(scores),
             wanted,
-            "diag(p) - p p^T with p the softmax",
+            hint,
         )
 
 
@@ -104,6 +165,18 @@ wrong_2 = {
         torch.eye(len(scores)) - torch.outer(scores.softmax(-1), scores.softmax(-1))
     ),
     "the gradient": lambda scores: scores.softmax(-1),
+    "one derivative for each": lambda scores: scores.softmax(0) * (1 - scores.softmax(0)),
+    "not normalised": lambda scores: torch.diag(scores.exp()) - torch.outer(*2 * [scores.exp()]),
+    "sigmoid": lambda scores: torch.diag(scores.sigmoid()) - torch.outer(*2 * [scores.sigmoid()]),
+    "a product of numbers": lambda scores: (
+        torch.diag(scores.softmax(0)) - scores.softmax(0) @ scores.softmax(0)
+    ),
+    "exp without care": lambda scores: torch.autograd.functional.jacobian(
+        lambda x: x.exp() / x.exp().sum(), scores
+    ),
+    "changes the scores": lambda scores: torch.autograd.functional.hessian(
+        lambda x: x.logsumexp(0), scores.sub_(scores.max())
+    ),
     "the other sign": lambda scores: (
         torch.outer(scores.softmax(-1), scores.softmax(-1)) - torch.diag(scores.softmax(-1))
     ),
@@ -120,6 +193,9 @@ def with_loops(scores):
 
 
 right_2 = {
+    "p times the rest": lambda scores: (
+        scores.softmax(0)[:, None] * (torch.eye(len(scores)) - scores.softmax(0))
+    ),
     "loops": with_loops,
     "the jacobian of softmax": lambda scores: torch.autograd.functional.jacobian(
         lambda x: x.softmax(-1), scores
@@ -129,16 +205,21 @@ right_2 = {
 
 # --- 3: memory ---------------------------------------------------------------------------------
 
+MEMORY = {
+    "half-life": "solve beta ** n = 1/2 for n, and do not round",
+    "sum": "1 + beta + beta ** 2 + ..., without end; the gradient of now weighs 1",
+}
+
 
 def exercise_3(memory_of):
     for beta in (0.9, 0.5, 0.98):
         wanted = (math.log(0.5) / math.log(beta), 1 / (1 - beta))
-        for part, name in enumerate(("half-life", "sum")):
+        for part, (name, hint) in enumerate(MEMORY.items()):
             yield Case(
                 f"beta {beta}: {name}",
-                lambda beta=beta, part=part: memory_of(beta)[part],
+                lambda beta=beta, part=part: part_of(memory_of(beta), part, MEMORY),
                 wanted[part],
-                "beta ** n = 1/2; 1 + beta + beta ** 2 + ...",
+                hint,
             )
 
 
@@ -152,20 +233,30 @@ wrong_3 = {
     "negative": lambda beta: (math.log(2) / math.log(beta), 1 / (1 - beta)),
     "without the present": lambda beta: (math.log(0.5) / math.log(beta), beta / (1 - beta)),
     "for 0.9 alone": lambda beta: (math.log(0.5) / math.log(0.9), 10.0),
+    "ln 2 times the sum": lambda beta: (math.log(2) / (1 - beta), 1 / (1 - beta)),
+    "upside down": lambda beta: (math.log(beta) / math.log(0.5), 1 / (1 - beta)),
+    "one step more": lambda beta: (math.log(0.5) / math.log(beta) + 1, 1 / (1 - beta)),
+    "to the nearest step": lambda beta: (round(math.log(0.5) / math.log(beta)), 1 / (1 - beta)),
+    "cut off": lambda beta: (math.log(0.5) / math.log(beta), sum(beta**n for n in range(50))),
+    "the other order": lambda beta: (1 / (1 - beta), math.log(0.5) / math.log(beta)),
 }
 right_3 = {
     "numpy": lambda beta: (np.log(0.5) / np.log(beta), np.divide(1, 1 - beta)),
     "log2, as a list": lambda beta: [-1 / math.log2(beta), 1 / (1 - beta)],
+    "torch": lambda beta: (
+        -math.log(2) / torch.tensor(beta).double().log(),
+        (1 - torch.tensor(beta).double()).reciprocal(),
+    ),
 }
 
 
 # --- 4 and 6: rules ----------------------------------------------------------------------------
 
 
-def path_of(rule, **settings):
-    """Twelve steps of a rule with noisy gradients of unlike scales: (12, 3)"""
+def path_of(rule, steps=12, **settings):
+    """Steps of a rule, at most 12, with noisy gradients of unlike scales: (steps, 3)"""
     x, memory, noise, places = torch.tensor([1.0, -2.0, 3.0]).double(), {}, drawn(12, 3), []
-    for n in noise:
+    for n in noise[:steps]:
         x = rule(x, torch.tensor([0.3, 2.0, 9.0]) * x + n, memory, **settings)
         places.append(x)
     return torch.stack(places)
@@ -183,12 +274,17 @@ def path_of_torch(kind, **settings):
 
 def exercise_4(nesterov):
     for rate, beta in ((0.05, 0.9), (0.1, 0.5)):
-        yield Case(
-            f"12 steps, rate {rate}, beta {beta}",
-            lambda rate=rate, beta=beta: path_of(nesterov, rate=rate, beta=beta),
-            path_of_torch(torch.optim.SGD, lr=rate, momentum=beta, nesterov=True),
-            "v = beta v + g as before, then x - rate (g + beta v)",
-        )
+        wanted = path_of_torch(torch.optim.SGD, lr=rate, momentum=beta, nesterov=True)
+        for steps, which, hint in (
+            (1, "the first step", "v is g, so the step is rate (1 + beta) g, downhill"),
+            (12, "12 steps", "memory keeps v = beta v + g, no more; then x - rate (g + beta v)"),
+        ):
+            yield Case(
+                f"{which}, rate {rate}, beta {beta}",
+                lambda rate=rate, beta=beta, n=steps: path_of(nesterov, n, rate=rate, beta=beta),
+                wanted[:steps],
+                hint,
+            )
 
 
 def momentum(x, g, memory, *, rate, beta=0.9):
@@ -232,7 +328,52 @@ def step_in_memory(x, g, memory, *, rate, beta=0.9):
     return x + beta * step - rate * g
 
 
+def looks_twice(x, g, memory, *, rate, beta=0.9):
+    v = memory["v"] = g + beta * (beta * memory.get("v", 0) + g)
+    return x - rate * v
+
+
+def without_the_gradient(x, g, memory, *, rate, beta=0.9):
+    v = memory["v"] = beta * memory.get("v", 0) + g
+    return x - rate * beta * v
+
+
+def the_velocity_for_the_gradient(x, g, memory, *, rate, beta=0.9):
+    v = memory["v"] = beta * memory.get("v", 0) + g
+    return x - rate * (v + beta * v)
+
+
+def the_step_alone(x, g, memory, *, rate, beta=0.9):
+    v = memory["v"] = beta * memory.get("v", 0) + g
+    return rate * (g + beta * v)
+
+
+def in_place(x, g, memory, *, rate, beta=0.9):
+    v = memory["v"] = beta * memory.get("v", 0) + g
+    x -= rate * (g + beta * v)
+    return x
+
+
+mine = {}
+
+
+def a_memory_of_its_own(x, g, memory, *, rate, beta=0.9):
+    v = mine["v"] = beta * mine.get("v", 0) + g
+    return x - rate * (g + beta * v)
+
+
+def with_a_buffer(x, g, memory, *, rate, beta=0.9):
+    memory.setdefault("v", torch.zeros_like(g)).mul_(beta).add_(g)
+    return x.sub(g.add(memory["v"], alpha=beta), alpha=rate)
+
+
 wrong_4 = {
+    "the look ahead is remembered": looks_twice,
+    "without the gradient": without_the_gradient,
+    "the velocity in place of the gradient": the_velocity_for_the_gradient,
+    "the step alone": the_step_alone,
+    "in place": in_place,
+    "a memory of its own": a_memory_of_its_own,
     "plain momentum": momentum,
     "the old velocity": with_the_old_velocity,
     "the gradient and the velocity": twice_the_gradient,
@@ -241,7 +382,7 @@ wrong_4 = {
     "0.9 whatever is asked": always_09,
     "uphill": uphill,
 }
-right_4 = {"the step is remembered": step_in_memory}
+right_4 = {"the step is remembered": step_in_memory, "a buffer in the memory": with_a_buffer}
 
 
 # --- 5: no correction --------------------------------------------------------------------------
@@ -265,6 +406,11 @@ wrong_5 = {
     "powers forgotten": lambda a, b, t: (1 - a) / math.sqrt(1 - b),
     "steps from 0": lambda a, b, t: (1 - a ** (t - 1)) / math.sqrt(1 - b ** (t - 1) + 1e-12),
     "betas exchanged": lambda a, b, t: (1 - b**t) / math.sqrt(1 - a**t),
+    "a step late": lambda a, b, t: (1 - a ** (t + 1)) / math.sqrt(1 - b ** (t + 1)),
+    "Adam's own betas": lambda a, b, t: (1 - 0.9**t) / math.sqrt(1 - 0.999**t),
+    "times for to the power of": lambda a, b, t: (1 - a * t) / math.sqrt(abs(1 - b * t)),
+    "what is left": lambda a, b, t: a**t / math.sqrt(b**t),
+    "the two numbers asked for": lambda a, b, t: (3.16, 6.53),
 }
 
 
@@ -276,6 +422,7 @@ def by_running_it(beta1, beta2, t):
 
 
 right_5 = {
+    "to the power of -1/2": lambda a, b, t: np.float64(1 - a**t) * (1 - b**t) ** -0.5,
     "by running it": by_running_it,
     "torch": lambda a, b, t: (
         (1 - torch.tensor(a) ** t) / (1 - torch.tensor(b).double() ** t).sqrt()
@@ -303,7 +450,37 @@ def adam(x, g, memory, *, rate, beta1=0.9, beta2=0.999, eps=1e-8):
     return x - rate * (v / (1 - beta1**t)) / ((s / (1 - beta2**t)).sqrt() + eps)
 
 
+def not_in_s(x, g, memory, *, rate, decay):
+    t = memory["t"] = memory.get("t", 0) + 1
+    v = memory["v"] = 0.9 * memory.get("v", 0) + 0.1 * (g + decay * x)
+    s = memory["s"] = 0.999 * memory.get("s", 0) + 0.001 * g**2
+    return x - rate * (v / (1 - 0.9**t)) / ((s / (1 - 0.999**t)).sqrt() + 1e-8)
+
+
+def not_corrected(x, g, memory, *, rate, decay):
+    g = g + decay * x
+    v = memory["v"] = 0.9 * memory.get("v", 0) + 0.1 * g
+    s = memory["s"] = 0.999 * memory.get("s", 0) + 0.001 * g**2
+    return x - rate * v / (s.sqrt() + 1e-8)
+
+
+def in_the_gradient_itself(x, g, memory, *, rate, decay):
+    g += decay * x
+    return adam(x, g, memory, rate=rate)
+
+
 wrong_6 = {
+    "the penalty, not its gradient": lambda x, g, memory, *, rate, decay: adam(
+        x, g + decay / 2 * x**2, memory, rate=rate
+    ),
+    "forgets": lambda x, g, memory, *, rate, decay: adam(x, g + decay * x, {}, rate=rate),
+    "AdamW's 0.01": lambda x, g, memory, *, rate, decay: adam(x, g + 0.01 * x, memory, rate=rate),
+    "shrinks first": lambda x, g, memory, *, rate, decay: adam(
+        x - rate * decay * x, g, memory, rate=rate
+    ),
+    "not in s": not_in_s,
+    "not corrected": not_corrected,
+    "in the gradient itself": in_the_gradient_itself,
     "AdamW": lambda x, g, memory, *, rate, decay: adam(x, g, memory, rate=rate) - rate * decay * x,
     "no decay": lambda x, g, memory, *, rate, decay: adam(x, g, memory, rate=rate),
     "twice": lambda x, g, memory, *, rate, decay: adam(x, g + 2 * decay * x, memory, rate=rate),
@@ -329,7 +506,16 @@ def in_other_words(x, g, memory, *, rate, decay):
     return x - rate * m / (q.sqrt() + 1e-8)
 
 
-right_6 = {"without adam": in_other_words}
+def torch_itself(x, g, memory, *, rate, decay):
+    if not memory:
+        weights = memory["x"] = nn.Parameter(x.clone())
+        memory["adam"] = torch.optim.Adam([weights], lr=rate, weight_decay=decay)
+    memory["x"].data, memory["x"].grad = x.clone(), g
+    memory["adam"].step()
+    return memory["x"].detach().clone()
+
+
+right_6 = {"without adam": in_other_words, "torch": torch_itself}
 
 
 # --- 7: warm-up and cosine ---------------------------------------------------------------------
@@ -343,12 +529,16 @@ def exercise_7(cosine_rate):
             cosine(step, 4, 20, 0.8, 0.1),
             "(step + 1) / warm_up first; then z = (step - warm_up) / (total - warm_up)",
         )
-    yield Case(
-        "no warm-up, step 0",
-        lambda: cosine_rate(0, warm_up=0, total=10, top=3.0, low=0.0),
-        3.0,
-        "the cosine begins at the top",
-    )
+    for step, hint in (
+        (0, "the cosine begins at the top, and nothing may be divided by 0"),
+        (3, "z = step / total, if there is no warm-up"),
+    ):
+        yield Case(
+            f"step {step} of 10, no warm-up, from 3 to 0",
+            lambda step=step: cosine_rate(step, warm_up=0, total=10, top=3.0, low=0.0),
+            cosine(step, 0, 10, 3.0, 0.0),
+            hint,
+        )
 
 
 def cosine(step, warm_up, total, top, low):
@@ -374,7 +564,49 @@ def from_the_low(step, *, warm_up, total, top, low):
     return cosine(step, warm_up, total, top, low)
 
 
+def with_z(z_of):
+    """The schedule with another way of counting the second part; z_of(step, warm_up, total)"""
+
+    def cosine_rate(step, *, warm_up, total, top, low):
+        if step < warm_up:
+            return top * (step + 1) / warm_up
+        return low + (top - low) * (1 + math.cos(math.pi * z_of(step, warm_up, total))) / 2
+
+    return cosine_rate
+
+
+def one_step_longer(step, *, warm_up, total, top, low):
+    if step <= warm_up:
+        return top * (step + 1) / max(warm_up, 1)
+    return cosine(step, warm_up, total, top, low)
+
+
+def a_quarter(step, *, warm_up, total, top, low):
+    if step < warm_up:
+        return top * (step + 1) / warm_up
+    return low + (top - low) * math.cos(math.pi / 2 * (step - warm_up) / (total - warm_up))
+
+
+def divided_by_no_warm_up(step, *, warm_up, total, top, low):
+    rise, z = min(1, (step + 1) / warm_up), max(0, (step - warm_up) / (total - warm_up))
+    return rise * (low + (top - low) * (1 + math.cos(math.pi * z)) / 2)
+
+
 wrong_7 = {
+    "warm-up one step longer": one_step_longer,
+    "low at the last step": with_z(lambda s, w, total: (s - w) / (total - 1 - w)),
+    "over the whole length": with_z(lambda s, w, total: (s - w) / total),
+    "one step ahead": with_z(lambda s, w, total: (s + 1 - w) / (total - w)),
+    "always 20 steps": with_z(lambda s, w, total: (s - w) / (20 - w)),
+    "in degrees": with_z(lambda s, w, total: 180 / math.pi * (s - w) / (total - w)),
+    "a quarter of a cosine": a_quarter,
+    "cut at low": lambda step, *, warm_up, total, top, low: max(
+        low, cosine(step, warm_up, total, top, 0.0)
+    ),
+    "a share of the top": lambda step, *, warm_up, total, top, low: cosine(
+        step, warm_up, total, 1.0, 0.0
+    ),
+    "divides by no warm-up": divided_by_no_warm_up,
     "the first step is 0": from_zero,
     "the cosine over the whole run": over_the_whole,
     "warm-up from low": from_the_low,
@@ -393,6 +625,11 @@ wrong_7 = {
     ),
 }
 right_7 = {
+    "a squared sine, where": lambda step, *, warm_up, total, top, low: np.where(
+        step < warm_up,
+        top * (step + 1) / max(warm_up, 1),
+        top - (top - low) * np.sin(np.pi / 2 * (step - warm_up) / (total - warm_up)) ** 2,
+    ),
     "a squared cosine": lambda step, *, warm_up, total, top, low: (
         top * (step + 1) / warm_up
         if step < warm_up
@@ -410,13 +647,37 @@ def exercise_8(accumulate):
         wanted = sum(g * n for g, n in parts) / sum(sizes)
         yield Case(
             f"batches of {sizes} words",
-            lambda parts=parts: accumulate(list(parts)),
+            lambda parts=parts: unchanged(accumulate, parts),
             wanted,
             "each mean times its words, summed, divided by all words",
         )
 
 
+def into_the_first(parts):
+    (total, words), *others = parts
+    total *= words
+    for g, n in others:
+        total += g * n
+    return total / sum(n for _, n in parts)
+
+
+def counts_the_first_alone(parts):
+    (mean, words), *others = parts
+    for g, n in others:
+        mean = (mean * words + g * n) / (words + n)
+    return mean
+
+
 wrong_8 = {
+    "into the first": into_the_first,
+    "a running mean that counts the first alone": counts_the_first_alone,
+    "softmax of the words": lambda parts: sum(
+        w * g
+        for (g, _), w in zip(
+            parts, torch.tensor([float(n) for _, n in parts]).softmax(0), strict=True
+        )
+    ),
+    "one number": lambda parts: sum((g * n).sum() for g, n in parts) / sum(n for _, n in parts),
     "mean of the means": lambda parts: sum(g for g, _ in parts) / len(parts),
     "a sum": lambda parts: sum(g * n for g, n in parts),
     "sum of the means": lambda parts: sum(g for g, _ in parts),
@@ -432,7 +693,19 @@ def stacked(parts):
     return torch.einsum("b,b...->...", (n / n.sum()).double(), g)
 
 
-right_8 = {"einsum": stacked}
+def running(parts):
+    mean, seen = torch.zeros_like(parts[0][0]), 0
+    for g, n in parts:
+        seen += n
+        mean = mean + (g - mean) * n / seen
+    return mean
+
+
+right_8 = {
+    "einsum": stacked,
+    "a running mean": running,
+    "shares first": lambda parts: sum(g * (n / sum(m for _, m in parts)) for g, n in parts),
+}
 
 
 # --- 9: clipping -------------------------------------------------------------------------------
@@ -444,7 +717,7 @@ def exercise_9(clip_all):
         wanted = clipped(gradients, most)
         yield Case(
             f"a matrix and a vector of scale {scale}, bound {most}",
-            lambda gradients=gradients, most=most: tuple(clip_all(list(gradients), most)),
+            lambda gradients=gradients, most=most: tuple(unchanged(clip_all, gradients, most)),
             tuple(wanted),
             "one factor for all: the bound over the norm of everything, at most 1",
         )
@@ -455,7 +728,43 @@ def clipped(gradients, most):
     return [g * (min(1.0, most / norm) if norm else 1.0) for g in gradients]
 
 
+def norm_of(gradients):
+    return torch.cat([g.flatten() for g in gradients]).norm()
+
+
+def clipped_in_place(gradients, most):
+    for g in gradients:
+        g.mul_(min(1.0, most / (norm_of(gradients).item() + 1e-12)))
+    return gradients
+
+
+def clipped_where_they_are(gradients, most):
+    factor = min(1.0, most / (norm_of(gradients).item() + 1e-12))
+    for g in gradients:
+        g *= factor
+    return gradients
+
+
 wrong_9 = {
+    "in place": clipped_where_they_are,
+    "in place, and measured anew": clipped_in_place,
+    "the longest": lambda gradients, most: [
+        g * min(1.0, most / (max(h.norm().item() for h in gradients) + 1e-12)) for g in gradients
+    ],
+    "to length 1": lambda gradients, most: [
+        g / norm_of(gradients) if norm_of(gradients) > most else g for g in gradients
+    ],
+    "lengthened alone": lambda gradients, most: [
+        g if norm_of(gradients) > most else g * most / (norm_of(gradients) + 1e-12)
+        for g in gradients
+    ],
+    "one long vector": lambda gradients, most: torch.cat(
+        [g.flatten() for g in clipped(gradients, most)]
+    ),
+    "taken away": lambda gradients, most: [
+        g - (norm_of(gradients) - most).clamp(min=0) for g in gradients
+    ],
+    "the other way round": lambda gradients, most: clipped(gradients, most)[::-1],
     "each by itself": lambda gradients, most: [clipped([g], most)[0] for g in gradients],
     "by value": lambda gradients, most: [g.clamp(-most, most) for g in gradients],
     "always to the bound": lambda gradients, most: [
@@ -485,7 +794,17 @@ def by_torch(gradients, most):
     return [weight.grad for weight in weights]
 
 
-right_9 = {"torch": by_torch}
+right_9 = {
+    "torch": by_torch,
+    "divided": lambda gradients, most: [
+        g / (norm_of(gradients) / most).clamp(min=1) for g in gradients
+    ],
+    "as they are, if short": lambda gradients, most: (
+        gradients
+        if norm_of(gradients) <= most
+        else tuple(g / norm_of(gradients) * most for g in gradients)
+    ),
+}
 
 
 # --- 10: with replacement ----------------------------------------------------------------------
@@ -494,10 +813,10 @@ right_9 = {"torch": by_torch}
 def exercise_10(share_seen):
     for n in (1, 2, 10, 1000):
         yield Case(
-            f"{n} examples",
+            f"{n} example{'s' * (n > 1)}",
             lambda n=n: share_seen(n),
             1 - (1 - 1 / n) ** n,
-            "missed n times: (1 - 1/n) ** n",
+            "a share from 0 to 1; one given example is missed with chance (1 - 1/n) ** n",
         )
 
 
@@ -508,8 +827,15 @@ wrong_10 = {
     "one draw fewer": lambda n: 1 - (1 - 1 / n) ** (n - 1),
     "a half": lambda n: 1 - 0.5 ** (1 / n),
     "a number of examples": lambda n: n * (1 - (1 - 1 / n) ** n),
+    "per cent": lambda n: 100 * (1 - (1 - 1 / n) ** n),
+    "missed by all": lambda n: 1 - 1 / n**n,
+    "whole numbers divided": lambda n: 1 - (1 - 1 // n) ** n,
+    "two digits of the limit": lambda n: 0.632,
+    "one epoch drawn": lambda n: len({*np.random.default_rng(0).integers(n, size=n)}) / n,
 }
 right_10 = {
+    "a fraction": lambda n: Fraction(n**n - (n - 1) ** n, n**n),
+    "torch": lambda n: 1 - (1 - torch.tensor(1 / n, dtype=torch.float64)) ** n,
     "expm1": lambda n: -math.expm1(n * math.log1p(-1 / n)) if n > 1 else 1.0,
     "step by step": lambda n: sum((1 - 1 / n) ** k / n for k in range(n)),
 }
@@ -537,17 +863,34 @@ def exercise_11(slip_of):
     for loop, slip in SLIPS.items():
         yield Case(
             f"loop {loop}",
-            lambda loop=loop: slip_of if slip_of is ... else slip_of[loop],
+            lambda loop=loop: slip_in(slip_of, loop),
             slip,
             hints[loop],
         )
 
 
+def slip_in(answer, loop):
+    if answer is ... or answer is None:
+        return answer
+    if not isinstance(answer, dict) or not {str(key).strip().upper() for key in answer} & {*SLIPS}:
+        raise TypeError('a dictionary is wanted, {"A": one of the five slips, "B": ...}')
+    by_letter = {str(key).strip().upper(): slip for key, slip in answer.items()}
+    return by_letter.get(loop, "no slip for this loop")
+
+
 wrong_11 = {
+    "a list": [*SLIPS.values()],
+    "slips for keys": {slip: loop for loop, slip in SLIPS.items()},
+    "D is A": SLIPS | {"D": SLIPS["A"]},
+    "A is C": SLIPS | {"A": SLIPS["C"]},
+    "another name": SLIPS | {"E": "AdamW"},
     "A and B exchanged": SLIPS | {"A": SLIPS["B"], "B": SLIPS["A"]},
     "B and C exchanged": SLIPS | {"B": SLIPS["C"], "C": SLIPS["B"]},
     "one for all": dict.fromkeys(SLIPS, "zero_grad too late"),
     "D and E exchanged": SLIPS | {"D": SLIPS["E"], "E": SLIPS["D"]},
     "one is missing": {k: v for k, v in SLIPS.items() if k != "E"},
 }
-right_11 = {"capitals and spaces": {k: f" {v.upper()} " for k, v in SLIPS.items()}}
+right_11 = {
+    "capitals and spaces": {k: f" {v.upper()} " for k, v in SLIPS.items()},
+    "small letters, from the last to the first": {k.lower(): SLIPS[k] for k in "EDCBA"},
+}

@@ -21,8 +21,10 @@ class Cause:
 
 
 def normal(answer):
-    """A cause as the list writes it: small letters, single blanks."""
-    return " ".join(answer.casefold().replace("_", " ").split())
+    """A cause as the list writes it: small letters, single blanks, without its explanation,
+    quotation marks, asterisks and full stop."""
+    name = answer.partition(":")[0].casefold().replace("_", " ")
+    return " ".join(name.split()).strip(" .*'\"`")
 
 
 def said(answer):
@@ -86,7 +88,7 @@ EXHIBITS = {  # exhibit: the cause, {another cause: what would look different}
         "no warm-up",
         {
             "labels shuffled": "then one block could not learn them either",
-            "padding in the loss": "there is none, all rows have eight digits; and a loss of "
+            "padding in the loss": "there is none, all rows have six digits; and a loss of "
             "padding falls fast",
             "rate too low": "then a tenth of the rate would be slower still",
         },
@@ -150,8 +152,29 @@ EXHIBITS = {  # exhibit: the cause, {another cause: what would look different}
 def tried(exhibit):
     """wrong_k and right_k: each other cause; the right one in other forms"""
     right, others = EXHIBITS[exhibit]
-    wrong = {other: other for other in others} | {"a list": [right], "a word of it": right[:4]}
-    return wrong, {"capitals": right.upper(), "blanks": f" {right} "}
+    first, *_ = others
+    wrong = {other: other for other in others} | {
+        "a list": [right],
+        "all four, in a list": [right, *others],
+        "a tuple": (first,),
+        "as a key": {right: True},
+        "a word of it": right[:4],
+        "two of them": f"{right} or {first}",
+        "another first": f"{first}, {right}",
+        "all in one string": " ".join([right, *others]),
+        "the opposite": f"not {right}",
+        "an empty string": "",
+        "its place in the list": sorted([right, *others]).index(right),
+        "yes": True,
+    }
+    return wrong, {
+        "capitals": right.upper(),
+        "blanks": f" {right.replace(' ', '  ')} ",
+        "underscores": right.replace(" ", "_"),
+        "the whole line": f"*{right}*: as it stands in the list",
+        "a sentence": f"{right.capitalize()}.",
+        "quoted twice": f"'{right}'",
+    }
 
 
 def exercise_1(cause):
