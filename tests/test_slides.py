@@ -265,7 +265,8 @@ def test_code_that_only_the_slides_show_stands_in_the_notebook(path):
                     assert not line or line == "..." or line in code, line
 
 
-LECTURES = [path for path in PATHS if path.name[:2] == "01" or path.name[:2] >= "06"]
+NOT_YET = {"00", "02", "03"}  # decks that are still notebooks cut up
+LECTURES = [path for path in PATHS if path.name[:2] not in NOT_YET]
 
 
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
