@@ -265,11 +265,7 @@ def test_code_that_only_the_slides_show_stands_in_the_notebook(path):
                     assert not line or line == "..." or line in code, line
 
 
-NOT_YET = {"00", "02", "03"}  # decks that are still notebooks cut up
-LECTURES = [path for path in PATHS if path.name[:2] not in NOT_YET]
-
-
-@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_lecture_takes_an_hour_and_its_notes_say_what_is_said_and_how_long(path):
     found = []  # section, headline, notes
     for piece in slides.deck(nbformat.read(path, as_version=4)).cells:

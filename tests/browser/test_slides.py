@@ -21,7 +21,6 @@ SMALLEST = 14  # pixels
 SIZES = [(1280, 720), (1920, 1080)]
 # A lecture, before its appendix: slides, words on each, shares with a picture and with code.
 MOST_SLIDES, MOST_WORDS, PICTURES, CODE = 65, 60, 1 / 3, 1 / 4
-NOT_YET = {"00", "02", "03"}  # decks that are still notebooks cut up
 
 # What the slide that is shown holds, and what is wrong with it, as a list of sentences.
 MEASURE = """
@@ -127,8 +126,7 @@ def test_every_slide_is_whole_and_readable_and_a_lecture_is_one(deck):
             answers.nth(answer).evaluate("answer => { answer.open = false }")
         faults += [f"slide {number} ({found['first']}): {fault}" for fault in found["faults"]]
         measured.append(found)
-    if deck.path.name[:2] not in NOT_YET:
-        faults += faults_of_lecture(measured)
+    faults += faults_of_lecture(measured)
     assert not faults, "\n" + "\n".join(faults)
 
 
