@@ -17,6 +17,7 @@ html_theme_options = {
     "footer_content_items": [],
     "navbar_persistent": [],
 }
+html_context = {"default_mode": "auto"}  # dark and light as the reader's system has it
 html_static_path = ["course.css"]
 html_css_files = ["course.css"]
 html_copy_source = html_use_index = False
