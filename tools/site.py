@@ -112,7 +112,7 @@ def write_pdfs(pages):
     with chromium() as browser:
         tab = browser.new_page()
         for path in pages:
-            tab.goto(path.as_uri())
+            tab.goto(path.as_uri(), timeout=0)
             tab.evaluate("window.MathJax && MathJax.startup.promise")
             tab.evaluate(OPEN)
             tab.pdf(path=path.with_suffix(".pdf"), **PAPER)

@@ -62,7 +62,7 @@ def loads(pages):
 def web(request, browser, site):
     """A page opened from disk; whatever it complains of fails the test."""
     with quiet_page(browser) as page:
-        page.goto((site / f"{request.param}.html").as_uri(), timeout=MINUTE)
+        page.goto((site / f"{request.param}.html").as_uri(), timeout=3 * MINUTE)
         page.evaluate("window.MathJax && MathJax.startup.promise")
         page.name = request.param
         yield page
