@@ -13,7 +13,7 @@ LAB_FOLDER = $(CURDIR)
 IN_VENV = .venv/bin/python
 FIRST = $(firstword $(wildcard notebooks/00_*.ipynb) $(wildcard notebooks/01_*.ipynb))
 
-.PHONY: lab test test-newer test-browser slides pdf bench check setup lock
+.PHONY: lab test test-newer test-browser slides site pdf handout bench check setup lock
 
 lab: setup  ## set up, then open the course in JupyterLab
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(IN_VENV) -m jupyterlab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) \
@@ -34,14 +34,27 @@ recipe: setup  ## make a checkpoint anew: make recipe RUN="multi30k_transformer 
 test-newer: setup  ## the package and two notebooks on Python 3.13, where there is one
 	$(IN_VENV) -m tools.newer
 
-test-browser: setup  ## JupyterLab, exported pages and every slide in a real browser; needs chromium and npm
+test-browser: setup  ## JupyterLab, every page and every slide in a real browser; needs chromium and npm
 	$(IN_VENV) -m pytest tests/browser
 
 slides: setup  ## a deck for each notebook, in _site/slides; needs npm the first time
 	$(IN_VENV) -m tools.slides
 
-pdf: setup  ## the decks, and each as a PDF; needs chromium
+site: slides .venv/site/complete  ## the course as pages, in _site, with the decks
+	PYTHONPATH=.venv/site $(IN_VENV) -m tools.site
+
+.venv/site/complete: requirements-site.lock | setup
+	@$(IN_VENV) -m pip --version >/dev/null 2>&1 || $(IN_VENV) -m ensurepip
+	@rm -rf .venv/site
+	$(IN_VENV) -m pip install --quiet --no-deps --target .venv/site -r requirements-site.lock
+	@touch $@
+
+pdf: setup .venv/site/complete  ## the site, and each deck and page as a PDF; needs chromium
 	$(IN_VENV) -m tools.slides --pdf
+	PYTHONPATH=.venv/site $(IN_VENV) -m tools.site --pdf
+
+handout: setup  ## the course for a class, in build/handout, and an answer book
+	$(IN_VENV) -m tools.handout
 
 bench: setup  ## side by side with d2l, torch's modules and transformers; writes benchmarks/RESULTS.md; a part alone: RUN=bert
 	@test -d build/bench || ( $(IN_VENV) -m pip --version >/dev/null 2>&1 || $(IN_VENV) -m ensurepip; \
@@ -69,4 +82,6 @@ setup:
 lock:  ## after a change in pyproject.toml; needs uv
 	uv lock --upgrade
 	uv export --frozen --no-emit-project --no-header --no-annotate --no-hashes -o requirements.lock
+	uv export --frozen --no-emit-project --no-header --no-annotate --no-hashes --only-group site \
+	  | grep -vxFf requirements.lock > requirements-site.lock
 	rm uv.lock

@@ -39,6 +39,7 @@ import html
 import re
 import shutil
 import sys
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -148,9 +149,9 @@ def markdown_pieces(cell, cell_kind, figures, tell):
         for lost in set(ATTACHED.findall(text)) - set(pictures):
             tell(f"the picture {lost} is not in the cell")
         text = ATTACHED.sub(lambda match: match[0] if match[1] in pictures else "", text)
+        text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
         closed = [match[0] for match in CLOSED.finditer(text)]
         text = CLOSED.sub(lambda m: f"- {m[1]}\n" if m[1].endswith("?") else "", text)
-        text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
         for number, part in enumerate(filter(str.strip, PICTURE.split(text))):
             joins = number and kind != "notes"
             shown = new_markdown_cell(part.strip(), attachments=pictures)
@@ -437,15 +438,21 @@ def write_deck(path, folder):
     return target
 
 
-def write_pdfs(decks):
-    """Print each deck, one slide to a page, through headless Chromium."""
+@contextmanager
+def chromium():
+    """A headless browser that prints.  Raises PackageError if it is not installed."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
         raise PackageError("a PDF is printed by chromium, which is not installed: see README.md")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+def write_pdfs(decks):
+    """Print each deck, one slide to a page."""
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         for path in decks:
             page.goto(path.as_uri() + "?print-pdf")
@@ -453,7 +460,6 @@ def write_pdfs(decks):
             page.wait_for_selector("html.print-pdf .pdf-page")
             page.pdf(path=path.with_suffix(".pdf"), prefer_css_page_size=True)
             print(path.with_suffix(".pdf").relative_to(ROOT))
-        browser.close()
 
 
 def main(arguments):

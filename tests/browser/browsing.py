@@ -2,6 +2,9 @@
 
 from playwright.sync_api import expect
 
+from tools.npm import package
+
+AXE = "axe-core@4.10.3"
 MINUTE = 60_000  # milliseconds, as playwright counts
 VIEWS = "figure.d2l-view, figure.d2l-heads"
 
@@ -55,3 +58,13 @@ def move_slider(scope, page):
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
     assert image.get_attribute("src") == before
+
+
+def contrast_faults(page):
+    """What axe-core finds hard to read in what the page shows, and pictures without words."""
+    page.add_script_tag(path=package(AXE) / "axe.min.js")
+    found = page.evaluate(
+        "axe.run({runOnly: ['color-contrast', 'image-alt'], resultTypes: ['violations'], "
+        "selectors: false})"
+    )
+    return [f"{v['id']}: {node['html'][:99]}" for v in found["violations"] for node in v["nodes"]]

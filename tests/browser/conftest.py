@@ -2,11 +2,14 @@
 
 import re
 import shutil
+import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +32,19 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def slides():
+    subprocess.run(["make", "slides"], cwd=ROOT, check=True, capture_output=True)
+    return ROOT / "_site/slides"
+
+
+@pytest.fixture(scope="session")
+def site(slides):
+    """The pages; the decks beside them have just been made."""
+    subprocess.run(["make", "-o", "slides", "site"], cwd=ROOT, check=True, capture_output=True)
+    return ROOT / "_site"
+
+
 @contextmanager
 def offline_page(browser):
     """A page that must not ask anybody outside this machine for anything."""
@@ -46,6 +62,19 @@ def offline_page(browser):
     page.outside = outside
     yield page
     page.close()
+
+
+@contextmanager
+def quiet_page(browser):
+    """An offline page; whatever it complains of, or asks outside, fails the test in the end."""
+    complaints = []
+    with offline_page(browser) as page:
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+        yield page
+        assert not complaints
+        assert not page.outside
 
 
 @pytest.fixture

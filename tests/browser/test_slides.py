@@ -4,19 +4,15 @@
 each size.
 """
 
-import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
-from browsing import MINUTE, VIEWS, move_view, stores_view
-from conftest import offline_page
-
-from tools.npm import package
+from browsing import MINUTE, VIEWS, contrast_faults, move_view, stores_view
+from conftest import quiet_page
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-AXE = "axe-core@4.10.3"
 SMALLEST = 14  # pixels
 SIZES = [(1280, 720), (1920, 1080)]
 # A lecture, before its appendix: slides, words on each, shares with a picture and with code.
@@ -69,12 +65,6 @@ MEASURE = """
 """
 
 
-@pytest.fixture(scope="session")
-def slides():
-    subprocess.run(["make", "slides"], cwd=ROOT, check=True, capture_output=True)
-    return ROOT / "_site/slides"
-
-
 def loads(*keys):
     """The decks that a test wants, each (path, size) or (path, "print")."""
     ids = [f"{path.stem[:2]}-{size[0] if size != 'print' else size}" for path, size in keys]
@@ -89,19 +79,14 @@ first_deck = loads((NOTEBOOKS[0], SIZES[0]))
 @pytest.fixture(scope="module")
 def deck(request, browser, slides):
     """A deck opened from disk; whatever the page complains of fails the test."""
-    (path, size), complaints = request.param, []
-    with offline_page(browser) as page:
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+    path, size = request.param
+    with quiet_page(browser) as page:
         width, height = SIZES[0] if size == "print" else size
         page.set_viewport_size({"width": width, "height": height})
         page.goto((slides / f"{path.stem}.html").as_uri() + "?print-pdf" * (size == "print"))
         page.wait_for_function("window.deckIsReady", timeout=MINUTE)
         page.path = path
         yield page
-        assert not complaints
-        assert not page.outside
 
 
 def each_slide(page):
@@ -186,12 +171,6 @@ def test_the_measure_finds(deck):
     deck.evaluate(put, "<p>four <b>more</b> words, here</p><p><code>x</code> $ - <i>not</i></p>")
     assert deck.evaluate(MEASURE, SMALLEST)["words"] == fine["words"] + 6
     deck.evaluate("for (const _ of 'ab') Reveal.getCurrentSlide().lastElementChild.remove()")
-
-
-def contrast_faults(page):
-    page.add_script_tag(path=package(AXE) / "axe.min.js")
-    found = page.evaluate("axe.run(document, {runOnly: ['color-contrast', 'image-alt']})")
-    return [f"{v['id']}: {node['html'][:99]}" for v in found["violations"] for node in v["nodes"]]
 
 
 @loads(*[(path, "print") for path in NOTEBOOKS])  # all slides at once
