@@ -52,7 +52,7 @@ TASKS = {  # steps: by the number of labelled texts
     },
     "real_inference": {
         "encoder": "bert_wikitext2",
-        "steps": {256: 64, 1024: 128},
+        "steps": {256: 64, 1024: 128, 4096: 256, 16384: 512},
         "max_tokens": 768,
         "held_out": 2000,
     },
