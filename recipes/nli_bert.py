@@ -33,15 +33,16 @@ SETTINGS = {
     "max_length": 64,
     "max_tokens": 3000,
     "parts": 2,  # an epoch is half of the pairs
+    "num_epochs": 3,
     "warm_up": 0.1,
     "weight_decay": 0.01,
     "patience": 3,
     "average": 1,
 }
 OF_START = {
-    "random": {"num_epochs": 3, "learning_rate": 3e-4},
-    "own": {"num_epochs": 3, "learning_rate": 3e-4},
-    "minilm": {"num_epochs": 2, "learning_rate": 5e-5},
+    "random": {"learning_rate": 3e-4},
+    "own": {"learning_rate": 3e-4},
+    "minilm": {"learning_rate": 5e-5, "num_epochs": 2},
 }
 NOTES = {
     "random": "weights drawn at random; pieces, sizes and learning rate as of nli_bert_own",
