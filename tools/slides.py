@@ -24,16 +24,14 @@ first sentence is left.  Quizzes, exercises and further reading become an append
 
 The rest is for cells that no slide: HEADLINE governs.  A heading ## starts a slide, with a column
 of its own in the overview; hints and solutions (<details>) go to the notes, a summary that asks
-stays as a bullet.  A code cell ends where it starts to draw and leaves out its asserts.  What it
-prints is a fragment, what it draws a slide; code of more than 18 lines is split between statements
-or methods.  The tags view and remove-input leave the code out.
+stays as a bullet.  A code cell shows its code, but with the tags view and remove-input, and at the
+next key press what it puts out.
 
 A notebook need not be as tools.store left it: what a page cannot show is dropped if it says nothing
 without a kernel (stderr, widgets), and else told in a line with notebook, cell and reason.
 """
 
 import argparse
-import ast
 import base64
 import html
 import re
@@ -59,7 +57,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_site/slides"
 TEMPLATES = ROOT / "tools/templates"
 REVEAL, MATHJAX = "reveal.js@5.2.1", "mathjax@3.2.2"
-MOST_LINES, WITH_OUTPUT = 18, 21  # lines of code on a slide; lines of code and of what it prints
 TYPES = "slide|subslide|fragment|notes|skip|continue|figure"
 PART = re.compile(  # a fence, inside which nothing starts; a marker; a heading
     rf"^(?P<fence>```|~~~).*?^(?P=fence)|^<!-- (?P<kind>{TYPES})(:\s(?P<said>.*?))?\s*-->\n?"
@@ -71,8 +68,6 @@ ATTACHED = re.compile(r"!\[[^\]]*\]\(attachment:([^)\s]+)[^)]*\)")
 CLOSED = re.compile(r"<details><summary>(.*?)</summary>.*?</details>\n?", re.DOTALL)
 CAPTION = re.compile(r"(<figcaption>Figure \d+\. [^<]*?[.?!]) [A-Z][^<]*")
 APPENDIX = {"Exercises", "Further reading"}
-DRAWING = {"plt", "show", "show_heatmaps", "heatmap", "curve", "ax", "axes", "figure"}
-DRAWING |= {"slider", "typed"}
 
 # --- from cells to slides ----------------------------------------------------------------------
 
@@ -161,7 +156,7 @@ def markdown_pieces(cell, cell_kind, figures, tell):
 
 
 def code_pieces(cell, kind, lecture, tell):
-    """The code that is worth a look, page by page, and then what came out."""
+    """What a code cell adds: on a slide of a lecture what came out, else its code before it."""
     tags = set(cell.metadata.get("tags", []))
     outputs = list(merged(what_shows(cell.outputs, tell)))
     if cell.source.startswith("quiz("):
@@ -176,16 +171,11 @@ def code_pieces(cell, kind, lecture, tell):
         for number, shown in enumerate(pieces):
             yield piece(shown, "fragment" if "hide-output" in tags and not number else "-")
         return
-    pages = pages_of("" if {"view", "remove-input"} & tags else worth_showing(cell.source))
-    for page in pages:
-        yield piece(new_code_cell(page), kind)
-        kind = "subslide"
-    room = WITH_OUTPUT - pages[-1].count("\n") - 1 if pages else 0
+    if cell.source and not {"view", "remove-input"} & tags:
+        yield piece(new_code_cell(cell.source), kind)
+        kind = "fragment"
     for number, output in enumerate(outputs):
-        if pages or number:
-            fits = number == 0 and "text" in output and output.text.count("\n") <= room
-            kind = "fragment" if fits else "subslide"
-        yield piece(new_code_cell(outputs=[output]), kind)
+        yield piece(new_code_cell(outputs=[output]), "-" if number else kind)
 
 
 def cut(output):
@@ -246,70 +236,6 @@ def quiz_pieces(page):
         text = f"### {number}. {question}\n\n{answers}"
         yield piece(new_markdown_cell(text), kind, quiz=title)
         kind = "subslide"
-
-
-def worth_showing(source):
-    """The source up to the first statement that draws, for the picture is on the next slide, and
-    without top-level asserts: they guard what the notebook claims and say nothing new."""
-    lines = source.splitlines()
-    for statement in statements_of(source):
-        names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
-        defines = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
-        if names & DRAWING and not defines:
-            lines = lines[: statement.lineno - 1]
-            break
-        if only_asserts(statement):
-            first, last = statement.lineno - 1, statement.end_lineno
-            lines[first:last] = [None] * (last - first)
-    return "\n".join(line for line in lines if line is not None).strip("\n")
-
-
-def statements_of(source):
-    """The top-level statements; none where it is not all Python (%magic, !shell, help?, a slip)."""
-    try:
-        return ast.parse(source).body
-    except SyntaxError:
-        return []
-
-
-def only_asserts(statement):
-    loop = isinstance(statement, ast.For) and all(map(only_asserts, statement.body))
-    return loop or isinstance(statement, ast.Assert)
-
-
-def pages_of(source, most=MOST_LINES):
-    """The source in pieces of at most `most` lines, cut between statements or methods."""
-    source = re.sub(r"\n\n\n+", "\n\n", source.strip("\n"))
-    lines = source.splitlines()
-    pages = split(lines, list(cuts(source, lines)), most)
-    return ["\n".join(page).strip("\n") for page in pages if page]
-
-
-def split(lines, ends, most):
-    """Lines in pages that end at one of `ends`, the last two of about the same length."""
-    if len(lines) <= most or not ends:
-        return [lines]
-    fitting = [end for end in ends if end <= most] or ends[:1]
-    last_two = [end for end in fitting if len(lines) - end <= most]
-    cut = min(last_two, key=lambda end: abs(2 * end - len(lines)), default=fitting[-1])
-    rest = [end - cut for end in ends if end > cut]
-    return [lines[:cut], *split(lines[cut:], rest, most)]
-
-
-def cuts(source, lines):
-    """The line numbers where a statement or a method starts, its comments and decorators too."""
-    statements = []
-    for statement in statements_of(source):
-        statements.append(statement)
-        if isinstance(statement, ast.ClassDef):
-            statements += [s for s in statement.body[1:] if isinstance(s, ast.FunctionDef)]
-    for statement in statements:
-        decorators = getattr(statement, "decorator_list", [])
-        line = min([statement.lineno, *(d.lineno for d in decorators)]) - 1
-        while line and lines[line - 1].lstrip().startswith("#"):
-            line -= 1
-        if line:
-            yield line
 
 
 def slides_of(pieces):
