@@ -1,6 +1,6 @@
 """What does pretraining save in labels?  Fine-tune from pretrained weights and a random start.
 
-torchrun --nproc-per-node 2 -m recipes.label_curve      half an hour on two cores
+torchrun --nproc-per-node 2 -m recipes.label_curve      45 minutes on two cores
 python -m recipes.label_curve      the same points one after the other
 
 Three tasks: words of captions tagged, pairs of captions of the microworld judged, and real pairs,
@@ -55,6 +55,7 @@ TASKS = {  # steps: by the number of labelled texts
         "steps": {256: 64, 1024: 128, 4096: 256, 16384: 512},
         "max_tokens": 768,
         "held_out": 2000,
+        "tuned_up_to": 4096,
     },
 }
 SPLITS = {"validation": 7, "test": 8}  # the microworld's seeds; those of the labels begin at 100
