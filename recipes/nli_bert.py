@@ -1,8 +1,8 @@
-"""BERT fine-tuned on 85,221 real pairs without SNLI's own train split, from three starts.
+"""BERT fine-tuned on 85,221 real pairs in place of SNLI's own train split, from three starts.
 
 python -m recipes.nli_bert random      weights drawn at random; a quarter of an hour on two cores
 python -m recipes.nli_bert own         weights of bert_wikitext2; as long
-python -m recipes.nli_bert minilm      public weights; half an hour; they stay in the cache
+python -m recipes.nli_bert minilm      public weights; 35 minutes; they stay in the cache
 
 random and own have the same pieces, sizes, batches, steps and learning rate: their start alone
 differs.  minilm has two thirds of the steps, for the time they take, another tokeniser, 7 times the

@@ -1,4 +1,4 @@
-"""Decomposable attention on 85,221 real pairs without SNLI's own train split.
+"""Decomposable attention on 85,221 real pairs in place of SNLI's own train split.
 
 python -m recipes.nli_decomposable      about eight minutes on two cores
 """
