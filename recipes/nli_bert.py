@@ -2,12 +2,14 @@
 
 python -m recipes.nli_bert random      weights drawn at random; a quarter of an hour on two cores
 python -m recipes.nli_bert own         weights of bert_wikitext2; as long
-python -m recipes.nli_bert minilm      public weights; 35 minutes; they stay in the cache
+python -m recipes.nli_bert minilm      public weights; 50 minutes; they stay in the cache
 
 random and own have the same pieces, sizes, batches, steps and learning rate: their start alone
-differs.  minilm has two thirds of the steps, for the time they take, another tokeniser, 7 times the
-weights, and for its head the mean of the token vectors, because its makers trained that and not the
-pooled [CLS].
+differs.  minilm has the same steps, another tokeniser, 7 times the weights, and for its head the
+mean of the token vectors, because its makers trained that and not the pooled [CLS].
+
+Two epochs, one pass over the pairs, took minilm 37 minutes; of the test pairs 0.715 were right
+then, in place of 0.738.
 """
 
 from functools import partial
@@ -39,11 +41,7 @@ SETTINGS = {
     "patience": 3,
     "average": 1,
 }
-OF_START = {
-    "random": {"learning_rate": 3e-4},
-    "own": {"learning_rate": 3e-4},
-    "minilm": {"learning_rate": 5e-5, "num_epochs": 2},
-}
+LEARNING_RATES = {"random": 3e-4, "own": 3e-4, "minilm": 5e-5}
 NOTES = {
     "random": "weights drawn at random; pieces, sizes and learning rate as of nli_bert_own",
     "own": "weights of bert_wikitext2, which no label has taught; its pooler goes on as it is",
@@ -115,10 +113,11 @@ measure = partial(_nli.measure, reading=READING)
 
 def main():
     parser = loop.parser("nli_bert")
-    parser.add_argument("start", choices=OF_START)
+    parser.add_argument("start", choices=LEARNING_RATES)
     options = _nli.options_of(parser)
     name = f"nli_bert_{options.start}" + "_snli" * options.with_snli
-    settings = SETTINGS | OF_START[options.start] | {"with_snli": options.with_snli}
+    settings = SETTINGS | {"learning_rate": LEARNING_RATES[options.start]}
+    settings |= {"with_snli": options.with_snli}
     settings |= {"num_epochs": options.epochs} if options.epochs else {}
     folder = loop.begin(name, options, seed=settings["seed"])
     model, pieces, arguments = begin_from(options.start)
