@@ -1,7 +1,9 @@
 """What a translator of captions owes to attention, to its epochs and to its architecture: runs.
 
-python -m recipes.comparisons      about half an hour on one core; under torchrun with two processes
-half of that.  What was run is kept, so that it may be stopped and started again.
+torchrun --nproc-per-node 2 -m recipes.comparisons      25 minutes on two cores
+python -m recipes.comparisons      the same runs one after the other
+
+What was run is kept, so that it may be stopped and started again.
 
 For notebook 03: one vector against attention, and one vector after four times as many epochs.  For
 notebook 05: recurrence with attention against a Transformer of the same size after as many epochs.
