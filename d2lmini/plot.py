@@ -107,7 +107,7 @@ def heatmap(weights, *, queries=None, keys=None, title="", vmax=1.0, ax=None):
             raise ValueError(f"weights {tuple(weights.shape)} do not fit {len(names)} {what}")
     alone = ax is None
     ax = plt.figure(figsize=(4, 3.2)).subplots() if alone else ax
-    image = ax.imshow(weights, cmap="cividis", vmin=0, vmax=vmax, aspect="auto")
+    image = ax.imshow(weights.numpy(), cmap="cividis", vmin=0, vmax=vmax, aspect="auto")
     for axis, names in ((ax.xaxis, keys), (ax.yaxis, queries)):
         if names is None:
             axis.set_major_locator(MaxNLocator(5, integer=True))

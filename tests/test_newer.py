@@ -91,11 +91,24 @@ def test_a_lock_that_does_not_install_is_an_error(machine, python):
 
 
 @pytest.mark.parametrize("part", ["test_vocabulary.py", "--nbval"])
-@pytest.mark.parametrize("answer", [(1, "1 failed, 7 passed in 1.00s"), (None, "")])
-def test_what_fails_or_takes_too_long_is_an_error(machine, python, capsys, part, answer):
-    machine.answers = {part: answer, "-m pytest": (0, "7 passed in 1.00s")}
+def test_what_fails_is_an_error(machine, python, capsys, part):
+    machine.answers = {part: (1, "1 failed, 7 passed in 1.00s"), "-m pytest": (0, "7 passed in 1s")}
     assert newer.main() == 1
     assert capsys.readouterr().out.rstrip().endswith("SOME FAILED.")
+    assert all(" -x" in words for words in machine.ran if "-m pytest" in words)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ("test_vocabulary.py", "the package tests did not end in 12 minutes; none failed."),
+        ("--nbval", "7 package tests passed, notebooks 01 and 05 did not end in 12 minutes"),
+    ],
+)
+def test_what_takes_too_long_is_told_and_is_no_failure(machine, python, capsys, part, told):
+    machine.answers = {part: (None, ""), "-m pytest": (0, "7 passed in 1.00s")}
+    assert newer.main() == 0
+    assert told in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_tests_of_long_runs_are_left_out_and_those_of_the_package_are_in():
