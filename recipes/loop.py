@@ -279,7 +279,7 @@ class State:
                 f"a run was begun with {other}: remove {self.path.parent}, or run with --fresh"
             )
         tensors = load_file(self.path)
-        torch.set_rng_state(tensors.pop("random")[rank])
+        torch.set_rng_state(tensors.pop("random")[rank].clone())  # torch 2.14 crashes on a view
         slots = optimizer.state_dict()
         for key, tensor in tensors.items():
             _, number, slot = key.split(".")
