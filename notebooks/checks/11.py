@@ -563,116 +563,122 @@ right_7 = {
 }
 
 
-# --- 8: cut by ratio ---------------------------------------------------------------------------
+# --- 8: judged by inference --------------------------------------------------------------------
 
 
-def exercise_8(cut_in_ratio):
-    for n, m, room, hint in (
-        (9, 3, 8, "6 and 2"),
-        (10, 3, 8, "6 of 10, then 2 of 3: whole numbers, nothing left over"),
-        (4, 11, 9, "the second may be the longer one"),
-        (5, 3, 8, "it fits: nothing is cut"),
-        (2, 3, 20, "it fits with room to spare"),
-        (7, 7, 5, "2 and 3"),
-        (5, 4, 8, "one piece too many is too many"),
-        (1, 9, 5, "nothing of the first, if its part is below 1"),
+def exercise_8(agreement):
+    texts = {
+        "The cat sleeps.": 0.2,
+        "The cat does not sleep.": -1.5,
+        "A cat sleeps in the barn.": 1.1,
+        "It rains.": 0.4,
+    }
+
+    def judge(premises, hypotheses):
+        """Logits that differ by direction, like those of a real judge"""
+        p, h = (torch.tensor([texts[t] for t in side]) for side in (premises, hypotheses))
+        return torch.stack([2 * p - h, h - p.square(), p * h + 0.5 * h], dim=1)
+
+    first, second, third, fourth = texts
+    for given, translations, references, hint in (
+        (
+            "two translations, one of them word for word",
+            [first, first],
+            [second, first],
+            "the smaller of both directions, each a probability of entailment",
+        ),
+        (
+            "four translations",
+            [third, first, fourth, second],
+            [first, third, second, fourth],
+            "each pair has a softmax of its own and its own smaller direction",
+        ),
+        ("one translation", [third], [fourth], "a tensor with one number"),
     ):
-        first, second = [*range(n)], [*range(100, 100 + m)]
         yield Case(
-            f"{n} and {m} pieces, room for {room}",
-            lambda a=first, b=second, room=room: listed(cut_in_ratio([*a], [*b], room)),
-            in_ratio(first, second, room),
+            given,
+            lambda t=translations, r=references: agreement(judge, [*t], [*r]),
+            smaller(judge, translations, references),
             hint,
         )
 
 
-def listed(sides):
-    first, second = sides
-    return [int(i) for i in first], [int(i) for i in second]
+def entailed(judge, premises, hypotheses):
+    return judge(premises, hypotheses).softmax(dim=-1)[:, 0]
 
 
-def in_ratio(first, second, room):
-    n, m = len(first), len(second)
-    if n + m <= room:
-        return first, second
-    keep = room * n // (n + m)
-    return first[:keep], second[: room - keep]
+def smaller(judge, translations, references):
+    return torch.minimum(
+        entailed(judge, translations, references), entailed(judge, references, translations)
+    )
 
 
-def always(first, second, room):
-    keep = room * len(first) // (len(first) + len(second))
-    return first[:keep], second[: min(len(second), room - keep)]
+def probabilities(judge, t, r):
+    """Of the three labels, in one direction and in the other"""
+    return [judge(*sides).softmax(dim=-1) for sides in ((r, t), (t, r))]
 
 
-def with_first(first, second, room, keep):
-    """`keep` of the first side, and what room is left for the second"""
-    n, m = len(first), len(second)
-    if n + m <= room:
-        return first, second
-    return first[: keep(n, m, room)], second[: max(0, room - keep(n, m, room))]
+def both_ways(join, judge, t, r):
+    """join, of the two probabilities of entailment"""
+    return join(*(p[:, 0] for p in probabilities(judge, t, r)))
 
 
-def popped(first, second, room):
-    first, second = [*first], [*second]
-    keep = room * len(first) // (len(first) + len(second))
-    while len(first) + len(second) > room:
-        (first if len(first) > keep else second).pop()
-    return first, second
+def turned_round(judge, t, r):
+    return torch.minimum(entailed(judge, t, r), entailed(judge, r[::-1], t[::-1]))
+
+
+def one_way_for_all(judge, t, r):
+    return min(entailed(judge, t, r), entailed(judge, r, t), key=lambda p: p.sum())
+
+
+def two_labels(judge, t, r):
+    there, back = ((x := judge(*sides))[:, 0] - x[:, 1] for sides in ((r, t), (t, r)))
+    return torch.minimum(there.sigmoid(), back.sigmoid())
 
 
 wrong_8 = {
-    "the longer first": lambda a, b, room: (
-        a[: max(room // 2, room - len(b))],
-        b[: max(room - room // 2, room - len(a))],
+    "the product of the two": lambda *a: both_ways(torch.mul, *a),
+    "the mean of the two": lambda *a: both_ways(lambda p, q: (p + q) / 2, *a),
+    "the larger of the two": lambda *a: both_ways(torch.maximum, *a),
+    "only from translation to reference": entailed,
+    "only from reference to translation": lambda judge, t, r: entailed(judge, r, t),
+    "logits, no softmax": lambda judge, t, r: torch.minimum(judge(t, r), judge(r, t))[:, 0],
+    "softmax over the pairs": lambda judge, t, r: torch.minimum(
+        judge(t, r).softmax(dim=0), judge(r, t).softmax(dim=0)
+    )[:, 0],
+    "the column of neutral": lambda *a: torch.minimum(*probabilities(*a))[:, 2],
+    "the smaller logits, then softmax": lambda judge, t, r: torch.minimum(
+        judge(t, r), judge(r, t)
+    ).softmax(dim=-1)[:, 0],
+    "one or zero by the likeliest label": lambda *a: both_ways(
+        lambda p, q: ((p > 0.5) & (q > 0.5)).float(), *a
     ),
-    "the end": lambda a, b, room: (a[:room], b[: max(0, room - len(a))]),
-    "halves": lambda a, b, room: (a[: room // 2], b[: room - room // 2]),
-    "both rounded down": lambda a, b, room: (
-        (a, b)
-        if len(a) + len(b) <= room
-        else (a[: room * len(a) // (len(a) + len(b))], b[: room * len(b) // (len(a) + len(b))])
+    "the likeliest label's probability": lambda *a: torch.minimum(
+        *(p.amax(dim=-1) for p in probabilities(*a))
     ),
-    "from the back": lambda a, b, room: tuple(
-        side[len(side) - len(kept) :]
-        for side, kept in zip((a, b), in_ratio(a, b, room), strict=True)
-    ),
-    "rounded": lambda a, b, room: (
-        (a, b)
-        if len(a) + len(b) <= room
-        else (
-            a[: math.ceil(room * len(a) / (len(a) + len(b)))],
-            b[: room - math.ceil(room * len(a) / (len(a) + len(b)))],
-        )
-    ),
-    "one piece more than room": lambda a, b, room: (
-        (a, b) if len(a) + len(b) == room + 1 else in_ratio(a, b, room)
-    ),
-    "at least one of the first": lambda *a: with_first(
-        *a, lambda n, m, r: max(1, r * n // (n + m))
-    ),
-    "divided too early": lambda *a: with_first(*a, lambda n, m, r: r * (n // (n + m))),
-    "divided by the other": lambda *a: with_first(*a, lambda n, m, r: r * n // m),
-    "the second rounded down": lambda *a: with_first(*a, lambda n, m, r: r - r * m // (n + m)),
-    "room for three markers": lambda a, b, room: in_ratio(a, b, room - 3),
-    "joined": lambda *a: [*in_ratio(*a)[0], *in_ratio(*a)[1]],
-    "lengths": lambda *a: tuple(map(len, in_ratio(*a))),
-    "the second from where the first ends": lambda a, b, room: (
-        in_ratio(a, b, room)[0],
-        b[len(in_ratio(a, b, room)[0]) : room] if len(a) + len(b) > room else b,
-    ),
-    "the second from the back": lambda a, b, room: (
-        in_ratio(a, b, room)[0],
-        b[-len(in_ratio(a, b, room)[1]) :],
-    ),
+    "neutral left out of the softmax": two_labels,
+    "the order of the pairs turned round too": turned_round,
+    "one direction for all pairs": one_way_for_all,
+    "the mean over the pairs": lambda *a: smaller(*a).mean(),
 }
+
+
+def one_call(judge, t, r):
+    return judge([*t, *r], [*r, *t]).log_softmax(dim=-1)[:, 0].exp().view(2, -1).amin(dim=0)
+
+
+def with_math(judge, t, r):
+    scores = []
+    for sides in zip(t, r, strict=True):
+        logits = [judge([x], [y])[0].tolist() for x, y in (sides, sides[::-1])]
+        scores.append(min(math.exp(x[0]) / sum(map(math.exp, x)) for x in logits))
+    return torch.tensor(scores)
+
+
 right_8 = {
-    "slices": in_ratio,
-    "arrays": lambda a, b, room: tuple(map(np.array, in_ratio(a, b, room))),
-    "never more than there is": lambda a, b, room: (
-        always(a, b, room) if len(a) + len(b) > room else [a, b]
-    ),
-    "no question whether it fits": always,
-    "piece by piece": popped,
+    "the other way first": lambda judge, t, r: smaller(judge, r, t),
+    "one call for both directions": one_call,
+    "a loop with math": with_math,
 }
 
 

@@ -476,59 +476,132 @@ right_6 = {
 }
 
 
-# --- 7: temperature ----------------------------------------------------------------------------
+# --- 7: distillation ---------------------------------------------------------------------------
 
 
-def exercise_7(softened):
-    logits = numbers(300, 3, seed=4) * 6
-    draw = torch.rand(300, 1, generator=torch.Generator().manual_seed(5))
-    labels = (logits.div(3).softmax(-1).cumsum(-1) < draw).sum(-1).clamp(max=2)
-    few = logits[:120] / 4, labels[:120]
-    grid = "of the temperatures 0.5, 0.6, ... 5.0 the one with the least mean loss"
-    for given, (x, y), hint in (
-        ("300 pairs, too sure", (logits, labels), grid),
-        ("120 pairs, not sure enough", few, grid + "; below 1 it makes the judge surer"),
-        ("300 pairs, far too sure", (4 * logits, labels), "5.0 is one of the temperatures"),
-        ("120 pairs, far too unsure", (few[0] / 4, few[1]), "0.5 is one of the temperatures"),
+def exercise_7(soft_loss):
+    student, teacher = numbers(6, 3, seed=1) * 3, numbers(6, 3, seed=2) * 4
+    for T, hint in (
+        (1.0, "the targets are the teacher's probabilities, not the label it finds likeliest"),
+        (2.0, "both sides are divided by T before their softmax; the mean over pairs is times T²"),
+        (5.0, "T is squared, and divides the logits of both"),
     ):
-        yield Case(given, lambda x=x, y=y: softened(x, y), tempered(x, y), hint)
+        yield Case(
+            f"6 pairs, T = {T:g}",
+            lambda T=T, s=student, t=teacher: soft_loss(s, t, T),
+            softly(student, teacher, T),
+            hint,
+        )
+    student, teacher = numbers(4, 3, seed=3), numbers(4, 3, seed=4)
+    yield Case(
+        "4 pairs, T = 3, the gradient of the student's logits",
+        lambda: gradients(soft_loss, student, teacher, 3.0)[0],
+        gradients(softly, student, teacher, 3.0)[0],
+        "T (q - p) / n, with q and p the two probabilities: nothing but the teacher is detached",
+    )
+    yield Case(
+        "4 pairs, T = 3, the gradient of the teacher's logits",
+        lambda: gradients(soft_loss, student, teacher, 3.0)[1],
+        torch.zeros(4, 3),
+        "detach the teacher's logits: the student must not teach the teacher",
+    )
+    yield Case(
+        "a teacher sure beyond rounding",
+        lambda: soft_loss(100 * student, 100 * teacher, 1.0),
+        softly(100 * student, 100 * teacher, 1.0),
+        "the log of a probability of 0 is minus infinity; `F.log_softmax` of the logits is not",
+    )
 
 
-def tempered(logits, labels, *, over=lambda x, t: x / t, best=min):
-    grid = [k / 10 for k in range(5, 51)]
-    loss = lambda t: F.cross_entropy(over(logits, t), labels).item()  # noqa: E731
-    return best(grid, key=loss)
+def softly(student, teacher, T):
+    return T**2 * F.cross_entropy(student / T, (teacher.detach() / T).softmax(dim=-1))
 
 
-def by_accuracy(logits, labels):
-    grid = [k / 10 for k in range(5, 51)]
-    return max(grid, key=lambda t: ((logits / t).argmax(-1) == labels).float().mean().item())
+def gradients(loss, student, teacher, T):
+    """What one backward pass leaves in both, zeros where nothing"""
+    student, teacher = (x.detach().clone().requires_grad_() for x in (student, teacher))
+    loss(student, teacher, T).backward()
+    return [torch.zeros_like(x) if x.grad is None else x.grad for x in (student, teacher)]
 
 
-def in_place_divided(logits, labels):
-    losses = {k / 10: F.cross_entropy(logits.div_(k / 10), labels).item() for k in range(5, 51)}
-    return min(losses, key=losses.get)
+def no_gradient(student, teacher, T):
+    with torch.no_grad():
+        return F.cross_entropy(student / T, (teacher / T).softmax(1)) * T**2
+
+
+def divided_in_place(student, teacher, T):
+    target = teacher.detach().div_(T).softmax(1)
+    return F.cross_entropy(student / T, target) * T**2
+
+
+def mean_over_labels(student, teacher, T):
+    p = (teacher.detach() / T).softmax(1)
+    return -(p * (student / T).log_softmax(1)).mean() * T**2
+
+
+def divergence(student, teacher, T):
+    p = (teacher.detach() / T).softmax(1)
+    return F.kl_div((student / T).log_softmax(1), p, reduction="batchmean") * T**2
 
 
 wrong_7 = {
-    "multiplied": lambda x, y: tempered(x, y, over=lambda x, t: x * t),
-    "by accuracy": by_accuracy,
-    "the greatest loss": lambda x, y: tempered(x, y, best=max),
-    "probabilities for logits": lambda x, y: tempered(x, y, over=lambda x, t: (x / t).softmax(-1)),
-    "probabilities divided": lambda x, y: tempered(x, y, over=lambda x, t: x.softmax(-1) / t),
-    "the loss": lambda x, y: F.cross_entropy(x / tempered(x, y), y).item(),
-    "the place in the grid": lambda x, y: round(10 * tempered(x, y)) - 5,
-    "never below 1": lambda x, y: max(1.0, tempered(x, y)),
-    "without 5.0": lambda x, y: min(4.9, tempered(x, y)),
-    "without 0.5": lambda x, y: max(0.6, tempered(x, y)),
-    "steps of a half": lambda x, y: round(2 * tempered(x, y)) / 2,
-    "divides the logits themselves": in_place_divided,
-}
-right_7 = {
-    "as a tensor": lambda x, y: torch.tensor(tempered(x, y)),
-    "by the sum": lambda x, y: min(
-        torch.linspace(0.5, 5, 46), key=lambda t: F.cross_entropy(x / t, y, reduction="sum")
+    "no temperature squared": lambda student, teacher, T: F.cross_entropy(
+        student / T, (teacher.detach() / T).softmax(1)
     ),
+    "times the temperature, not squared": lambda student, teacher, T: (
+        F.cross_entropy(student / T, (teacher.detach() / T).softmax(1)) * T
+    ),
+    "teacher not divided by the temperature": lambda student, teacher, T: (
+        F.cross_entropy(student / T, teacher.detach().softmax(1)) * T**2
+    ),
+    "student not divided by the temperature": lambda student, teacher, T: (
+        F.cross_entropy(student, (teacher.detach() / T).softmax(1)) * T**2
+    ),
+    "gradient reaches the teacher": lambda student, teacher, T: (
+        F.cross_entropy(student / T, (teacher / T).softmax(1)) * T**2
+    ),
+    "no gradient for the student either": no_gradient,
+    "student and teacher exchanged": lambda student, teacher, T: (
+        F.cross_entropy(teacher.detach() / T, (student / T).softmax(1)) * T**2
+    ),
+    "teacher's logits as targets": lambda student, teacher, T: (
+        F.cross_entropy(student / T, teacher.detach() / T) * T**2
+    ),
+    "teacher's likeliest label as target": lambda student, teacher, T: (
+        F.cross_entropy(student / T, teacher.argmax(1)) * T**2
+    ),
+    "softmax of the student before the cross entropy": lambda student, teacher, T: (
+        F.cross_entropy((student / T).softmax(1), (teacher.detach() / T).softmax(1)) * T**2
+    ),
+    "divergence, without the teacher's entropy": divergence,
+    "mean over pairs and labels": mean_over_labels,
+    "teacher's softmax over the pairs": lambda student, teacher, T: (
+        F.cross_entropy(student / T, (teacher.detach() / T).softmax(0)) * T**2
+    ),
+    "teacher's logits changed in place": divided_in_place,
+}
+
+
+def by_log_softmax(student, teacher, T):
+    with torch.no_grad():
+        p = torch.exp(teacher / T - torch.logsumexp(teacher / T, 1, keepdim=True))
+    return -T * T * (p * F.log_softmax(student / T, dim=1)).sum(1).mean()
+
+
+def over_pairs(student, teacher, T):
+    total = 0.0
+    for s, t in zip(student / T, teacher.detach() / T, strict=True):
+        p = torch.softmax(t, 0)
+        total = total + sum(p[k] * (torch.logsumexp(s, 0) - s[k]) for k in range(len(s)))
+    return total / len(student) * T**2
+
+
+right_7 = {
+    "cross entropy with probabilities": lambda student, teacher, T: (
+        F.cross_entropy(student / T, (teacher.detach() / T).softmax(1)) * T**2
+    ),
+    "log softmax, summed and averaged": by_log_softmax,
+    "a loop over the pairs": over_pairs,
 }
 
 

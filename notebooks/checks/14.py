@@ -297,68 +297,178 @@ def windows_with_loops(side, window):
 right_4 = {"loops": windows_with_loops}
 
 
-# --- 5: the same test images -------------------------------------------------------------------
+# --- 5: from the alignment to the pairs --------------------------------------------------------
 
 
-def exercise_5(disagreement):
-    first = torch.tensor([1, 1, 1, 0, 1, 0, 1, 1, 1, 1]).bool()
-    second = torch.tensor([1, 0, 0, 1, 1, 0, 1, 0, 0, 0]).bool()
+def exercise_5(outer_mean):
+    all_known = torch.ones(4, 3, dtype=torch.bool)
+    gaps = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 1], [1, 0, 0]]).bool()
+    never = torch.tensor([[1, 0, 1], [1, 0, 1], [0, 1, 0], [0, 1, 1]]).bool()
+    a, b = drawn(4, 3, 2, seed=5), drawn(4, 3, 2, seed=6)
+    for given, known, hint in (
+        (
+            "4 sequences of 3 residues, no gaps",
+            all_known,
+            "the mean of products; the number of a comes before that of b",
+        ),
+        (
+            "the same with gaps",
+            gaps,
+            "for each pair (i, j) the sequences count that have a letter at i and at j",
+        ),
+        ("two residues that no sequence has both of", never, "0 / 0 is no number: no sequence, 0"),
+    ):
+        yield Case(
+            given,
+            lambda a=a, b=b, known=known: outer_mean(a, b, known),
+            mean_of_products(a, b, known),
+            hint,
+        )
+    a, b = drawn(2, 5, 3, seed=7), drawn(2, 5, 3, seed=8)
+    known = torch.tensor([[1, 1, 0, 1, 1], [1, 1, 1, 0, 1]]).bool()
     yield Case(
-        "10 images, of which 5 are right in the first alone, 1 in the second alone",
-        lambda: disagreement(first, second),
-        4 / 6**0.5,
-        "(b - c) / sqrt(b + c); images where both agree do not count",
-    )
-    yield Case(
-        "the other way round",
-        lambda: disagreement(second, first),
-        -4 / 6**0.5,
-        "the sign says which is better",
-    )
-    third = first & torch.tensor([0, 1, 0, 1, 1, 1, 1, 1, 0, 1]).bool()
-    yield Case(
-        "3 images right in the first alone, none in the second alone",
-        lambda: disagreement(first, third),
-        3**0.5,
-        "0 is for models that never disagree: b + c = 0",
-    )
-    yield Case(
-        "no disagreement", lambda: disagreement(first, first), 0.0, "without a difference: 0"
+        "2 sequences of 5 residues, c = 3",
+        lambda: outer_mean(a, b, known),
+        mean_of_products(a, b, known),
+        "(residues, residues, c * c)",
     )
 
 
-def z_of(first, second):
-    b, c = int((first & ~second).sum()), int((second & ~first).sum())
-    return (b - c) / math.sqrt(b + c) if b + c else 0.0
+def mean_of_products(a, b, known):
+    w = known.to(a.dtype)
+    summed = torch.einsum("si,sj,sic,sjd->ijcd", w, w, a, b)
+    return (summed / (w.mT @ w).clamp(min=1)[..., None, None]).flatten(2)
 
 
-def two_samples(first, second):
-    p, q, n = first.double().mean(), second.double().mean(), len(first)
-    return ((p - q) / ((p * (1 - p) + q * (1 - q)) / n).sqrt()).item()
+def products(a, b, known, form="sip,sjq->ijpq"):
+    w = known.to(a.dtype)
+    return torch.einsum(form, a * w[..., None], b * w[..., None]).flatten(2)
 
 
-def one_sided_zero(first, second):
-    b, c = int((first & ~second).sum()), int((second & ~first).sum())
-    return (b - c) / math.sqrt(b + c) if b and c else 0.0
+def counts(known):
+    w = known.float()
+    return w.T @ w
+
+
+def product_of_means(a, b, known):
+    w = known[..., None].to(a.dtype)
+    n = w.sum(0).clamp(min=1)
+    x, y = (a * w).sum(0) / n, (b * w).sum(0) / n
+    return torch.einsum("ip,jq->ijpq", x, y).flatten(2)
+
+
+def gaps_zeroed_in_place(a, b, known):
+    a[~known] = 0
+    b[~known] = 0
+    n = counts(known).clamp(min=1)
+    return torch.einsum("sip,sjq->ijpq", a, b).flatten(2) / n[..., None]
+
+
+def whole_sequences(a, b, known):
+    full = known.all(1)
+    n = max(int(full.sum()), 1)
+    return torch.einsum("sip,sjq->ijpq", a[full], b[full]).flatten(2) / n
+
+
+def one_side_masked(a, b, known):
+    w = known[..., None].to(a.dtype)
+    x = torch.einsum("sip,sjq->ijpq", a * w, b).flatten(2)
+    return x / counts(known).clamp(min=1)[..., None]
+
+
+def axes_left(a, b, known):
+    w = known[..., None].to(a.dtype)
+    x = torch.einsum("sip,sjq->ipjq", a * w, b * w)
+    x = x.reshape(a.shape[1], a.shape[1], -1)
+    return x / counts(known).clamp(min=1)[..., None]
+
+
+def counted_at_i(a, b, known):
+    n = known.sum(0).clamp(min=1)
+    return products(a, b, known) / n[:, None, None]
+
+
+def counted_at_either(a, b, known):
+    either = (known[:, :, None] | known[:, None, :]).sum(0).clamp(min=1)
+    return products(a, b, known) / either[..., None]
+
+
+def sides_exchanged(a, b, known):
+    x = products(a, b, known, "sip,sjq->jipq")
+    return x / counts(known).clamp(min=1)[..., None]
+
+
+def b_first(a, b, known):
+    x = products(a, b, known, "sip,sjq->ijqp")
+    return x / counts(known).clamp(min=1)[..., None]
+
+
+def gaps_summed(a, b, known):
+    x = torch.einsum("sip,sjq->ijpq", a, b).flatten(2)
+    return x / counts(known).clamp(min=1)[..., None] * (counts(known) > 0)[..., None]
+
+
+def square(a, b, known):
+    x = products(a, b, known)
+    return x.reshape(len(a), len(a), -1) / counts(known).clamp(min=1)[..., None]
 
 
 wrong_5 = {
-    "two independent samples": two_samples,
-    "by all images": lambda a, b: int(a.sum() - b.sum()) / len(a) ** 0.5,
-    "all that are right": lambda a, b: int(a.sum() - b.sum()) / int(a.sum() + b.sum()) ** 0.5,
-    "shares for counts": lambda a, b: z_of(a, b) / len(a) ** 0.5,
-    "without the root": lambda a, b: z_of(a, b) / max(int((a ^ b).sum()), 1) ** 0.5,
-    "squared, as in McNemar's test": lambda a, b: z_of(a, b) ** 2,
-    "the wrong sign": lambda a, b: z_of(b, a),
-    "without a sign": lambda a, b: abs(z_of(a, b)),
-    "0 where one is never alone": one_sided_zero,
-    "0 / 0": lambda a, b: (a.sum() - b.sum()) / (a ^ b).sum().sqrt(),
-}
-right_5 = {
-    "numpy": lambda a, b: (
-        np.float64(int(a.sum()) - int(b.sum())) / np.sqrt(max(int((a ^ b).sum()), 1))
+    "divided by the number of all sequences": lambda a, b, known: products(a, b, known) / len(a),
+    "gaps left in the sum, not in the count": gaps_summed,
+    "division by zero": lambda a, b, known: products(a, b, known) / counts(known)[..., None],
+    "one added to every count": lambda a, b, known: (
+        products(a, b, known) / (counts(known) + 1)[..., None]
     ),
-    "a tensor": lambda a, b: torch.tensor(z_of(a, b)),
+    "counted at i alone": counted_at_i,
+    "counted where i or j has a letter": counted_at_either,
+    "only the gaps of a masked": one_side_masked,
+    "product of the means": product_of_means,
+    "second number first": b_first,
+    "i and j exchanged": sides_exchanged,
+    "flattened without moving the axes": axes_left,
+    "inputs changed in place": gaps_zeroed_in_place,
+    "only sequences without any gap": whole_sequences,
+    "only as many sequences as residues": square,
+}
+
+
+def by_loops(a, b, known):
+    seqs, size, c = a.shape
+    out = torch.zeros(size, size, c * c, dtype=a.dtype)
+    for i in range(size):
+        for j in range(size):
+            rows = [
+                torch.outer(a[s, i], b[s, j]).reshape(-1)
+                for s in range(seqs)
+                if known[s, i] and known[s, j]
+            ]
+            if rows:
+                out[i, j] = torch.stack(rows).mean(0)
+    return out
+
+
+def in_numpy(a, b, known):
+    x, y, t = (v.detach().numpy() for v in (a, b, known))
+    seqs, size, c = x.shape
+    x = np.where(t[..., None], x, 0).reshape(seqs, size * c)
+    y = np.where(t[..., None], y, 0).reshape(seqs, size * c)
+    z = (x.T @ y).reshape(size, c, size, c).transpose(0, 2, 1, 3).reshape(size, size, c * c)
+    n = t.astype(x.dtype).T @ t.astype(x.dtype)
+    return torch.from_numpy(z / np.maximum(n, 1)[..., None])
+
+
+def by_nanmean(a, b, known):
+    pair = known[:, :, None] & known[:, None, :]
+    x = a[:, :, None, :, None] * b[:, None, :, None, :]
+    x = torch.where(pair[..., None, None], x, torch.nan)
+    return x.nanmean(0).nan_to_num(0.0).flatten(2)
+
+
+right_5 = {
+    "loops over i and j": by_loops,
+    "numpy and one matrix product": in_numpy,
+    "all products, mean without the missing": by_nanmean,
 }
 
 
