@@ -513,8 +513,16 @@ def exercise_7(soft_loss):
     )
 
 
+def against(logits, targets, T, power=2):
+    return T**power * F.cross_entropy(logits, targets)
+
+
+def softened(teacher, T):
+    return (teacher.detach() / T).softmax(dim=-1)
+
+
 def softly(student, teacher, T):
-    return T**2 * F.cross_entropy(student / T, (teacher.detach() / T).softmax(dim=-1))
+    return against(student / T, softened(teacher, T), T)
 
 
 def gradients(loss, student, teacher, T):
@@ -524,61 +532,39 @@ def gradients(loss, student, teacher, T):
     return [torch.zeros_like(x) if x.grad is None else x.grad for x in (student, teacher)]
 
 
-def no_gradient(student, teacher, T):
+def without_a_gradient(student, teacher, T):
     with torch.no_grad():
-        return F.cross_entropy(student / T, (teacher / T).softmax(1)) * T**2
-
-
-def divided_in_place(student, teacher, T):
-    target = teacher.detach().div_(T).softmax(1)
-    return F.cross_entropy(student / T, target) * T**2
-
-
-def mean_over_labels(student, teacher, T):
-    p = (teacher.detach() / T).softmax(1)
-    return -(p * (student / T).log_softmax(1)).mean() * T**2
-
-
-def divergence(student, teacher, T):
-    p = (teacher.detach() / T).softmax(1)
-    return F.kl_div((student / T).log_softmax(1), p, reduction="batchmean") * T**2
+        return softly(student, teacher, T)
 
 
 wrong_7 = {
-    "no temperature squared": lambda student, teacher, T: F.cross_entropy(
-        student / T, (teacher.detach() / T).softmax(1)
+    "no temperature squared": lambda s, t, T: against(s / T, softened(t, T), T, power=0),
+    "times the temperature, not squared": lambda s, t, T: against(
+        s / T, softened(t, T), T, power=1
     ),
-    "times the temperature, not squared": lambda student, teacher, T: (
-        F.cross_entropy(student / T, (teacher.detach() / T).softmax(1)) * T
+    "teacher not divided": lambda s, t, T: against(s / T, softened(t, 1), T),
+    "student not divided": lambda s, t, T: against(s, softened(t, T), T),
+    "gradient reaches the teacher": lambda s, t, T: against(s / T, (t / T).softmax(-1), T),
+    "no gradient for the student either": without_a_gradient,
+    "student and teacher exchanged": lambda s, t, T: softly(t, s, T),
+    "teacher's logits as targets": lambda s, t, T: against(s / T, t.detach() / T, T),
+    "teacher's likeliest label as target": lambda s, t, T: against(s / T, t.argmax(-1), T),
+    "softmax before the cross entropy": lambda s, t, T: against(
+        (s / T).softmax(-1), softened(t, T), T
     ),
-    "teacher not divided by the temperature": lambda student, teacher, T: (
-        F.cross_entropy(student / T, teacher.detach().softmax(1)) * T**2
+    "divergence, without the teacher's entropy": lambda s, t, T: (
+        F.kl_div((s / T).log_softmax(-1), softened(t, T), reduction="batchmean") * T**2
     ),
-    "student not divided by the temperature": lambda student, teacher, T: (
-        F.cross_entropy(student, (teacher.detach() / T).softmax(1)) * T**2
+    "mean over pairs and labels": lambda s, t, T: softly(s, t, T) / s.shape[-1],
+    "teacher's softmax over the pairs": lambda s, t, T: against(
+        s / T, (t.detach() / T).softmax(0), T
     ),
-    "gradient reaches the teacher": lambda student, teacher, T: (
-        F.cross_entropy(student / T, (teacher / T).softmax(1)) * T**2
+    "the log of a softmax": lambda s, t, T: (
+        -(T**2) * (softened(t, T) * (s / T).softmax(-1).log()).sum(-1).mean()
     ),
-    "no gradient for the student either": no_gradient,
-    "student and teacher exchanged": lambda student, teacher, T: (
-        F.cross_entropy(teacher.detach() / T, (student / T).softmax(1)) * T**2
+    "divides the logits themselves": lambda s, t, T: against(
+        s / T, t.detach().div_(T).softmax(-1), T
     ),
-    "teacher's logits as targets": lambda student, teacher, T: (
-        F.cross_entropy(student / T, teacher.detach() / T) * T**2
-    ),
-    "teacher's likeliest label as target": lambda student, teacher, T: (
-        F.cross_entropy(student / T, teacher.argmax(1)) * T**2
-    ),
-    "softmax of the student before the cross entropy": lambda student, teacher, T: (
-        F.cross_entropy((student / T).softmax(1), (teacher.detach() / T).softmax(1)) * T**2
-    ),
-    "divergence, without the teacher's entropy": divergence,
-    "mean over pairs and labels": mean_over_labels,
-    "teacher's softmax over the pairs": lambda student, teacher, T: (
-        F.cross_entropy(student / T, (teacher.detach() / T).softmax(0)) * T**2
-    ),
-    "teacher's logits changed in place": divided_in_place,
 }
 
 
@@ -596,13 +582,7 @@ def over_pairs(student, teacher, T):
     return total / len(student) * T**2
 
 
-right_7 = {
-    "cross entropy with probabilities": lambda student, teacher, T: (
-        F.cross_entropy(student / T, (teacher.detach() / T).softmax(1)) * T**2
-    ),
-    "log softmax, summed and averaged": by_log_softmax,
-    "a loop over the pairs": over_pairs,
-}
+right_7 = {"log softmax, summed and averaged": by_log_softmax, "a loop over the pairs": over_pairs}
 
 
 # --- 8: two labels -----------------------------------------------------------------------------

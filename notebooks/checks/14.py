@@ -334,102 +334,79 @@ def exercise_5(outer_mean):
     )
 
 
-def mean_of_products(a, b, known):
-    w = known.to(a.dtype)
-    summed = torch.einsum("si,sj,sic,sjd->ijcd", w, w, a, b)
-    return (summed / (w.mT @ w).clamp(min=1)[..., None, None]).flatten(2)
+def blank(x, known):
+    """x with zeros in its gaps"""
+    return x * known[..., None]
 
 
-def products(a, b, known, form="sip,sjq->ijpq"):
-    w = known.to(a.dtype)
-    return torch.einsum(form, a * w[..., None], b * w[..., None]).flatten(2)
+def products(a, b, form="sip,sjq->ijpq"):
+    return torch.einsum(form, a, b).flatten(2)
+
+
+def known_products(a, b, known, form="sip,sjq->ijpq"):
+    return products(blank(a, known), blank(b, known), form)
 
 
 def counts(known):
     w = known.float()
-    return w.T @ w
+    return (w.mT @ w)[..., None]
+
+
+def at_least_one(known):
+    return counts(known).clamp(min=1)
+
+
+def mean_of_products(a, b, known):
+    return known_products(a, b, known) / at_least_one(known)
 
 
 def product_of_means(a, b, known):
-    w = known[..., None].to(a.dtype)
-    n = w.sum(0).clamp(min=1)
-    x, y = (a * w).sum(0) / n, (b * w).sum(0) / n
-    return torch.einsum("ip,jq->ijpq", x, y).flatten(2)
+    x, y = (blank(x, known).sum(0) / known.sum(0).clamp(min=1)[:, None] for x in (a, b))
+    return products(x[None], y[None])
 
 
 def gaps_zeroed_in_place(a, b, known):
     a[~known] = 0
     b[~known] = 0
-    n = counts(known).clamp(min=1)
-    return torch.einsum("sip,sjq->ijpq", a, b).flatten(2) / n[..., None]
+    return products(a, b) / at_least_one(known)
 
 
 def whole_sequences(a, b, known):
     full = known.all(1)
-    n = max(int(full.sum()), 1)
-    return torch.einsum("sip,sjq->ijpq", a[full], b[full]).flatten(2) / n
-
-
-def one_side_masked(a, b, known):
-    w = known[..., None].to(a.dtype)
-    x = torch.einsum("sip,sjq->ijpq", a * w, b).flatten(2)
-    return x / counts(known).clamp(min=1)[..., None]
-
-
-def axes_left(a, b, known):
-    w = known[..., None].to(a.dtype)
-    x = torch.einsum("sip,sjq->ipjq", a * w, b * w)
-    x = x.reshape(a.shape[1], a.shape[1], -1)
-    return x / counts(known).clamp(min=1)[..., None]
-
-
-def counted_at_i(a, b, known):
-    n = known.sum(0).clamp(min=1)
-    return products(a, b, known) / n[:, None, None]
+    return products(a[full], b[full]) / max(int(full.sum()), 1)
 
 
 def counted_at_either(a, b, known):
     either = (known[:, :, None] | known[:, None, :]).sum(0).clamp(min=1)
-    return products(a, b, known) / either[..., None]
-
-
-def sides_exchanged(a, b, known):
-    x = products(a, b, known, "sip,sjq->jipq")
-    return x / counts(known).clamp(min=1)[..., None]
-
-
-def b_first(a, b, known):
-    x = products(a, b, known, "sip,sjq->ijqp")
-    return x / counts(known).clamp(min=1)[..., None]
-
-
-def gaps_summed(a, b, known):
-    x = torch.einsum("sip,sjq->ijpq", a, b).flatten(2)
-    return x / counts(known).clamp(min=1)[..., None] * (counts(known) > 0)[..., None]
-
-
-def square(a, b, known):
-    x = products(a, b, known)
-    return x.reshape(len(a), len(a), -1) / counts(known).clamp(min=1)[..., None]
+    return known_products(a, b, known) / either[..., None]
 
 
 wrong_5 = {
-    "divided by the number of all sequences": lambda a, b, known: products(a, b, known) / len(a),
-    "gaps left in the sum, not in the count": gaps_summed,
-    "division by zero": lambda a, b, known: products(a, b, known) / counts(known)[..., None],
-    "one added to every count": lambda a, b, known: (
-        products(a, b, known) / (counts(known) + 1)[..., None]
+    "divided by the number of all sequences": lambda a, b, k: known_products(a, b, k) / len(a),
+    "gaps left in the sum, not in the count": lambda a, b, k: (
+        products(a, b) / at_least_one(k) * (counts(k) > 0)
     ),
-    "counted at i alone": counted_at_i,
+    "division by zero": lambda a, b, k: known_products(a, b, k) / counts(k),
+    "one added to every count": lambda a, b, k: known_products(a, b, k) / (counts(k) + 1),
+    "counted at i alone": lambda a, b, k: (
+        known_products(a, b, k) / k.sum(0).clamp(min=1)[:, None, None]
+    ),
     "counted where i or j has a letter": counted_at_either,
-    "only the gaps of a masked": one_side_masked,
+    "only the gaps of a masked": lambda a, b, k: products(blank(a, k), b) / at_least_one(k),
     "product of the means": product_of_means,
-    "second number first": b_first,
-    "i and j exchanged": sides_exchanged,
-    "flattened without moving the axes": axes_left,
+    "second number first": lambda a, b, k: (
+        known_products(a, b, k, "sip,sjq->ijqp") / at_least_one(k)
+    ),
+    "i and j exchanged": lambda a, b, k: known_products(a, b, k, "sip,sjq->jipq") / at_least_one(k),
+    "flattened without moving the axes": lambda a, b, k: (
+        known_products(a, b, k, "sip,sjq->ipjq").reshape(a.shape[1], a.shape[1], -1)
+        / at_least_one(k)
+    ),
     "inputs changed in place": gaps_zeroed_in_place,
     "only sequences without any gap": whole_sequences,
-    "only as many sequences as residues": square,
+    "only as many sequences as residues": lambda a, b, k: (
+        known_products(a, b, k).reshape(len(a), len(a), -1) / at_least_one(k)
+    ),
 }
 
 
